@@ -1,0 +1,9 @@
+#!/bin/sh
+# Resolves every *.in and the project's own dependencies into hash-pinned, platform-independent requirement files.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${1:?the path of uv}
+compile() { "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 "$@"; }
+compile --all-extras --group dev pyproject.toml -o requirements/dev.txt
+compile --no-deps requirements/data.in -o requirements/data.txt
+for peer in requirements/klaviyo-api-*.in; do compile "$peer" -o "${peer%.in}.txt"; done

@@ -1,0 +1,96 @@
+"""The packaged catalogue: complete, small, and it finds the operation of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+
+from clavichord.spec import REVISION, Limit, Operation, load
+
+CATALOGUE = load()
+REFERENCE = re.compile(r"#/(\w+)")
+
+
+def test_every_operation_of_the_revision_is_there() -> None:
+    assert len(CATALOGUE.operations) == 345
+    assert sum(op.path.startswith("/client/") for op in CATALOGUE.operations.values()) == 12
+
+
+def test_it_stays_small() -> None:
+    data = resources.files("clavichord.spec") / "data"
+    packed = sum(len(p.read_bytes()) for p in data.iterdir() if p.name.startswith(REVISION))
+    assert packed <= 100_000
+
+
+def test_limits_are_those_of_the_published_histogram() -> None:
+    """FACTS §5 counts the operations of every tier."""
+    tiers: dict[Limit, int] = {}
+    for op in CATALOGUE.operations.values():
+        tiers[op.limit] = tiers.get(op.limit, 0) + 1
+    assert tiers[Limit(3, 60)] == 129
+    assert tiers[Limit(75, 750)] == 76
+    assert tiers[Limit(10, 150)] == 63
+    assert tiers[Limit(350, 3500)] == 37
+    assert tiers[Limit(1, 15)] == 21
+    assert tiers[Limit(1, 2, 225)] == 7
+    assert tiers[Limit(10, 150, 150)] == 1
+
+
+@pytest.mark.parametrize("op", CATALOGUE.operations.values(), ids=lambda op: op.id)
+def test_every_path_leads_back_to_its_operation(op: Operation) -> None:
+    path = op.path.replace("{id}", "%24custom%3A%3A%3A%2Fx").replace("{job_id}", "%24custom%3A%3A%3A%2Fx")
+    for spelling in (path, path + "/"):
+        found = CATALOGUE.match(op.method, spelling)
+        assert found is not None
+        assert found[0].id == op.id
+        assert found[1] == dict.fromkeys(op.path_params, "$custom:::/x")
+
+
+def test_unknown_paths_and_methods() -> None:
+    assert CATALOGUE.match("GET", "/api/nothing") is None
+    assert CATALOGUE.match("GET", "/") is None
+    assert CATALOGUE.match("PUT", "/api/lists") is None
+    assert CATALOGUE.methods("/api/lists") == ["GET", "POST"]
+    assert CATALOGUE.methods("/api/nothing/at/all/here") == []
+
+
+def test_every_reference_leads_to_a_schema() -> None:
+    for name, schema in CATALOGUE.schemas.items():
+        for target in REFERENCE.findall(str(schema)):
+            assert target in CATALOGUE.schemas, f"{name} refers to {target}"
+    for op in CATALOGUE.operations.values():
+        assert {op.body, op.response} - {""} <= CATALOGUE.schemas.keys()
+
+
+def test_facts_that_are_stated_in_prose_only() -> None:
+    imports = CATALOGUE.operations["bulk_import_profiles"]
+    assert imports.caps is not None
+    assert (imports.caps.items, imports.caps.bytes, imports.caps.item_bytes) == (10_000, 5_000_000, 100_000)
+    jobs = CATALOGUE.operations["bulk_create_catalog_items"].caps
+    assert jobs is not None
+    assert (jobs.items, jobs.queued_jobs) == (100, 500)
+    slow = CATALOGUE.operations["get_profiles"].limits_with
+    assert slow == {"additional-fields[profile]=predictive_analytics": Limit(10, 150)}
+
+
+def test_no_prose_is_shipped() -> None:
+    def strings(value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            for sub in value.values():
+                yield from strings(sub)
+        elif isinstance(value, list):
+            for sub in value:
+                yield from strings(sub)
+
+    wordy = [text for text in strings(dict(CATALOGUE.schemas)) if text.count(" ") > 5]
+    assert wordy == []
+
+
+def test_a_revision_that_is_not_packaged_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no catalogue for revision '1999-01-01'; packaged: .*2026-07-15"):
+        load("1999-01-01")
