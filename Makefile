@@ -39,9 +39,9 @@ lock: .tools/.ready   ## resolve the pinned requirements anew
 clean:
 	rm -rf .venv .venvs .tools .demo
 
-.tools/.ready:
+.tools/.ready: requirements/uv.txt
 	@mkdir -p .tools
-	@command -v uv >/dev/null || $(PYTHON) -m pip install $(PIP_QUIET) --root-user-action=ignore --target .tools uv \
+	@command -v uv >/dev/null || $(PYTHON) -m pip install $(PIP_QUIET) --root-user-action=ignore --target .tools --require-hashes -r requirements/uv.txt \
 	  || echo "uv could not be installed; going on with venv and pip (slower)"
 	@touch $@
 
