@@ -7,6 +7,8 @@ UV = $(shell command -v uv || { [ -x .tools/bin/uv ] && echo .tools/bin/uv; })
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# The machine's own certificates, as pip uses them: a company's proxy is no reason to fail.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help demo test check bench lock catalogue clean
 
@@ -47,9 +49,9 @@ clean:
 
 # $(call venv,FOLDER,REQUIREMENTS): an environment with exactly the pinned packages in it.
 define venv
-	@if [ -n "$(UV)" ] && "$(UV)" venv --quiet --allow-existing --python "$(PYTHON)" $(1); then \
-	  "$(UV)" pip sync --quiet --require-hashes --python $(1)/bin/python $(2); \
-	else \
+	@if [ -n "$(UV)" ] && "$(UV)" venv --quiet --allow-existing --python "$(PYTHON)" $(1) \
+	  && "$(UV)" pip sync --quiet --require-hashes --python $(1)/bin/python $(2); then :; else \
+	  echo "going on with venv and pip (slower)"; rm -rf $(1); \
 	  $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip install $(PIP_QUIET) --require-hashes --no-deps -r $(2); \
 	fi
 endef
