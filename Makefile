@@ -21,7 +21,7 @@ demo: .venv/.ready .demo/data.ready   ## the main job: a real shop's orders, sou
 test: .venv/.ready .venvs/klaviyo-api-24/.ready .demo/data.ready   ## everything; ends with pytest's own summary
 	$(BIN)/python -m pytest
 
-check: .venv/.ready   ## ruff, mypy --strict, import directions, drift of the generated files
+check: .venv/.ready .venvs/klaviyo-api-25/.ready   ## ruff, mypy --strict, import directions, drift of the generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -31,7 +31,7 @@ check: .venv/.ready   ## ruff, mypy --strict, import directions, drift of the ge
 bench: .venv/.ready .venvs/klaviyo-api-25/.ready   ## paired measurements against named peers, one table
 	$(BIN)/python bench/run.py
 
-catalogue: .venv/.ready   ## rebuild the generated files from the public specs
+catalogue: .venv/.ready .venvs/klaviyo-api-25/.ready   ## rebuild the generated files from the public specs
 	$(BIN)/python tools/build_catalogue.py
 	$(BIN)/python tools/build_client.py
 

@@ -17,10 +17,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import openapi_from_sdk
+
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = ROOT.parent / "shared" / "klaviyo" / "openapi"
 DATA = ROOT / "src" / "clavichord" / "spec" / "data"
-REVISIONS = ("2026-07-15",)
+REVISION = "2026-07-15"
+SDK_REVISION = "2026-10-15"  # no public document: klaviyo-api 25.0.0 pins it, and is read instead
+SDK = ROOT / ".venvs" / "klaviyo-api-25"
 
 Schema = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -304,10 +308,20 @@ def reachable(doc: Schema, operations: list[Facts], types: list[Facts]) -> dict[
     return dict(sorted(found.items()))
 
 
-def build(revision: str, specs: Path) -> dict[str, bytes]:
+def documents(specs: Path) -> Iterator[tuple[str, Facts]]:
+    """(revision, OpenAPI document) of every revision that is packaged."""
+    with lzma.open(specs / f"stable-{REVISION}.json.xz") as source:
+        public = json.load(source)
+    yield REVISION, public
+    package = next(SDK.glob("lib/python*/site-packages/openapi_client"), None)
+    if package is None:
+        print(f"klaviyo-api 25 is not at hand (make .venvs/klaviyo-api-25/.ready): {SDK_REVISION} is left as it is")
+    else:
+        yield SDK_REVISION, openapi_from_sdk.document(package, public)
+
+
+def build(revision: str, doc: Facts) -> dict[str, bytes]:
     """File name → JSON text of the catalogue of `revision`."""
-    with lzma.open(specs / f"stable-{revision}.json.xz") as source:
-        doc = json.load(source)
     bases = base_types(doc)
     operations = [
         operation(doc, path, method, op, bases)
@@ -326,8 +340,8 @@ def main() -> int:
     parser.add_argument("--specs", type=Path, default=SPECS)
     arguments = parser.parse_args()
     drifted = []
-    for revision in REVISIONS:
-        for name, text in build(revision, arguments.specs).items():
+    for revision, doc in documents(arguments.specs):
+        for name, text in build(revision, doc).items():
             path = DATA / name
             # Compared unpacked: another zlib may pack the same text differently.
             if path.exists() and zlib.decompress(path.read_bytes()) == text:

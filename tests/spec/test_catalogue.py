@@ -94,3 +94,16 @@ def test_no_prose_is_shipped() -> None:
 def test_a_revision_that_is_not_packaged_is_named() -> None:
     with pytest.raises(ValueError, match=r"no catalogue for revision '1999-01-01'; packaged: .*2026-07-15"):
         load("1999-01-01")
+
+
+def test_the_newest_revision_of_the_sdk() -> None:
+    """FACTS App. H: 423 operations in klaviyo-api 25.0.0 (one of them /client), and the other 11 of /client."""
+    newest = load("2026-10-15")
+    assert len(newest.operations) == 434
+    assert CATALOGUE.operations.keys() - newest.operations.keys() == {"create_campaign_clone"}
+    assert "create_campaign_clone" in newest.operations["clone_campaign"].aliases
+    campaign = newest.operations["create_campaign_audience"]
+    assert (campaign.method, campaign.path, campaign.status) == ("POST", "/api/campaign-audiences", 201)
+    assert campaign.limit == Limit(10, 150)
+    assert newest.operations["get_campaigns"].response != CATALOGUE.operations["get_campaigns"].response
+    assert newest.operations["get_profiles"] == CATALOGUE.operations["get_profiles"]

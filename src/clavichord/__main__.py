@@ -1,0 +1,7 @@
+"""`python -m clavichord`: the command line."""
+
+import sys
+
+from clavichord.cli import main
+
+sys.exit(main())
