@@ -11,7 +11,7 @@ k = Klaviyo(KEY, base_url=BASE_URL)
 
 def page(n: int) -> None:
     for _ in range(n):
-        assert len(next(iter(k.profiles.get_profiles(page_size=100).pages())).data) == 100
+        assert len(k.profiles.get_profiles(page_size=100).first()) == 100
 
 
 def event(n: int) -> None:

@@ -104,11 +104,12 @@ class Shop:
 
     def requests(self, *, writes: bool = False, status: int | None = None) -> int:
         """Requests that the sandbox has answered so far."""
-        rows = urllib3.request("GET", f"{self.base_url}/_sandbox/requests/count").json()["counts"]
+        counts = urllib3.request("GET", f"{self.base_url}/_sandbox/requests/count").json()["by_operation"]
         return sum(
-            row["count"]
-            for row in rows
-            if (status is None or row["status"] == status) and not (writes and row["operation"].startswith("get_"))
+            count
+            for operation, by_status in counts.items()
+            for code, count in by_status.items()
+            if (status is None or int(code) == status) and not (writes and operation.startswith("get_"))
         )
 
 

@@ -27,7 +27,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 ADDRESS = "http://127.0.0.1:4567"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 FILE = re.compile(r"^(?:#|--) file: (\S+)\n")
-SETTING_UP = ("make ", "git clone ", "cd clavichord", "pip install ", "clavichord sandbox")
+SETTING_UP = ("make ", "git clone ", "cd clavichord", "pip install ", "clavichord sandbox ")
 SHOWN = {"text", "json", "console"}
 
 

@@ -29,12 +29,8 @@ class SandboxProcess:
         return urllib3.request("GET", self.base_url + path, headers={"revision": "2026-07-15"}).json()
 
     def count(self, operation: str, status: int | None = None) -> int:
-        rows = self.get("/_sandbox/requests/count")["counts"]
-        return sum(
-            row["count"]
-            for row in rows
-            if row["operation"] == operation and (status is None or row["status"] == status)
-        )
+        by_status = self.get("/_sandbox/requests/count")["by_operation"].get(operation, {})
+        return sum(count for code, count in by_status.items() if status is None or int(code) == status)
 
 
 StartSandbox = Callable[..., SandboxProcess]

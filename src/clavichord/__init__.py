@@ -1,0 +1,98 @@
+"""Klaviyo integrations you can trust with your customers. Unaffiliated with Klaviyo.
+
+    from clavichord import F, Klaviyo
+
+Every name below is imported when it is first used, so that `import clavichord` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clavichord.client import errors, models
+    from clavichord.client.auth import ApiKey, Auth
+    from clavichord.client.client import AsyncKlaviyo, Klaviyo
+    from clavichord.client.errors import (
+        APIError,
+        AuthenticationFailed,
+        ConfigurationError,
+        Conflict,
+        InvalidRequest,
+        InvalidResponse,
+        KlaviyoError,
+        NotFound,
+        PayloadTooLarge,
+        PermissionDenied,
+        RateLimited,
+        ServerError,
+        Timeout,
+        TransportError,
+    )
+    from clavichord.client.filters import F, Filter, has
+    from clavichord.client.operation import AsyncPager, Page, Pager
+    from clavichord.client.pacing import Budget, Pacing
+    from clavichord.client.types import UNSET, Call, Response, Timeouts
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "UNSET",
+    "APIError",
+    "ApiKey",
+    "AsyncKlaviyo",
+    "AsyncPager",
+    "Auth",
+    "AuthenticationFailed",
+    "Budget",
+    "Call",
+    "ConfigurationError",
+    "Conflict",
+    "F",
+    "Filter",
+    "InvalidRequest",
+    "InvalidResponse",
+    "Klaviyo",
+    "KlaviyoError",
+    "NotFound",
+    "Pacing",
+    "Page",
+    "Pager",
+    "PayloadTooLarge",
+    "PermissionDenied",
+    "RateLimited",
+    "Response",
+    "ServerError",
+    "Timeout",
+    "Timeouts",
+    "TransportError",
+    "__version__",
+    "errors",
+    "has",
+    "models",
+]
+
+_HOMES = {
+    "auth": ("ApiKey", "Auth"),
+    "client": ("AsyncKlaviyo", "Klaviyo"),
+    "filters": ("F", "Filter", "has"),
+    "operation": ("AsyncPager", "Page", "Pager"),
+    "pacing": ("Budget", "Pacing"),
+    "types": ("UNSET", "Call", "Response", "Timeouts"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'clavichord' has no attribute {name!r}")
+    if name in ("errors", "models"):
+        return import_module(f"clavichord.client.{name}")
+    found = getattr(import_module(f"clavichord.client.{_HOME.get(name, 'errors')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

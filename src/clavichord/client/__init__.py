@@ -1,0 +1,1 @@
+"""Talk to Klaviyo: `Klaviyo` and `AsyncKlaviyo`, their operations, filters, models and errors."""

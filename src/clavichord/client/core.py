@@ -1,0 +1,272 @@
+"""The life-cycle of a call, without I/O: prepare, pace, sign, send, judge, repeat. Written once, driven twice.
+
+The generator yields `Sleep` and `Send`; a driver sleeps, or sends and passes the Reply in (or throws the
+TransportError in), until the generator returns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import msgspec
+
+from clavichord.client.auth import Auth
+from clavichord.client.errors import ConfigurationError, RateLimited, TransportError, api_error
+from clavichord.client.filters import Filter
+from clavichord.client.pacing import Budget, Ledger, Pacing, Slot, check_patience
+from clavichord.client.retries import backoff, may_repeat, repeat_safe, retry_after
+from clavichord.client.types import UNSET, Call, Query, Reply, Request, Response, Route, Send, Sleep
+
+T = TypeVar("T")
+Steps = Generator[Send | Sleep, Reply | None, T]
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Filter):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_as_json).encode
+
+
+class Core:
+    """What the two clients share. `clock` gives monotonic seconds."""
+
+    def __init__(
+        self,
+        auth: Auth,
+        *,
+        base_url: str,
+        revision: str,
+        retries: int,
+        max_wait: float | None,
+        pacing: Pacing,
+        on_response: Callable[[Call], None] | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ConfigurationError(
+                f"base_url must look like https://a.klaviyo.com, not {_without_secrets(base_url)!r}"
+            )
+        if retries < 0:
+            raise ConfigurationError(f"retries is the number of repetitions, 0 or more, not {retries}")
+        self.auth = auth
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.prefix = parts.path.rstrip("/")
+        self.revision = revision
+        self.retries = retries
+        self.max_wait = max_wait
+        self.pacing = pacing
+        self.on_response = on_response
+        self.clock = clock
+        self._headers = {
+            "accept": "application/vnd.api+json",
+            "accept-encoding": "gzip",
+            "revision": revision,
+            "user-agent": "clavichord/0.1",
+        }
+
+    def target(self, route: Route, path: Mapping[str, str], query: Query | None) -> str:
+        """Path and query of a request. ConfigurationError for a missing or impossible path parameter."""
+        filled = route.path
+        if "{" in filled:
+            for name, value in path.items():
+                if not isinstance(value, str) or value in ("", ".", ".."):
+                    raise ConfigurationError(f"{route.id}: {name} must be a non-empty id, not {value!r}")
+                filled = filled.replace("{" + name + "}", quote(value, safe=":$~"))
+            if "{" in filled:
+                raise ConfigurationError(f"{route.id}: needs {filled[filled.index('{') + 1 : filled.index('}')]}=")
+        encoded = query if isinstance(query, str) else encode_query(query) if query else ""
+        return self.prefix + filled + ("?" + encoded if encoded else "")
+
+    def ledgers(self, route: Route, target: str) -> list[Ledger]:
+        """The limits that count this request: the operation's, and those that its parameters bring (FACTS §5)."""
+        found = [self.pacing.ledger(self.origin, self.auth.identity, route.id, route.limit)]
+        given = parse_qs(target.partition("?")[2]) if route.limits_with else {}
+        for parameter, limit in route.limits_with.items():
+            name, _, value = parameter.partition("=")
+            if any(value in values.split(",") for values in given.get(name, ())):
+                found.append(self.pacing.ledger(self.origin, self.auth.identity, route.id, limit, parameter=parameter))
+        return found
+
+    def budget(self, route: Route) -> Budget:
+        return self.ledgers(route, "")[0].budget(self.clock())
+
+    def call(
+        self,
+        route: Route,
+        *,
+        path: Mapping[str, str] = {},
+        query: Query | None = None,
+        body: Any = None,
+        content_type: str = "",
+    ) -> Steps[Response]:
+        """The life-cycle of one call. Raises the errors of `clavichord.client.errors`."""
+        target = self.target(route, path, query)
+        payload = encode_body(route.id, body)
+        headers = dict(self._headers)
+        if payload is not None:
+            headers["content-type"] = content_type or route.content_type or "application/vnd.api+json"
+        ledgers = self.ledgers(route, target) if self.pacing.enabled else []
+        shown = target.partition("?")[0]
+        waited, attempt, renewed = 0.0, 0, False
+        while True:
+            attempt += 1
+            slot = Slot(ledgers)
+            try:
+                waited += yield from self._pace(route.id, slot, waited)
+                # /client operations carry a public company_id; the private key must not go there (FACTS §1.2)
+                signed = {} if route.path.startswith("/client/") else (yield from self.auth.headers())
+                request = Request(route.method, self.origin, target, {**headers, **signed}, payload)
+                slot.go(self.clock())
+                failure: Reply | TransportError
+                try:
+                    reply = yield Send(request)
+                    assert reply is not None
+                    failure = reply
+                except TransportError as error:
+                    failure = error
+            finally:
+                slot.leave(self.clock())
+            now = self.clock()
+            status: int | None = None
+            if isinstance(failure, Reply):
+                status = failure.status
+                slot.seen(failure.headers, now)
+            done = status is not None and 200 <= status < 300
+            pause: float | None = None
+            if not done:
+                pause = self._pause(route, payload, failure, slot, attempt)
+                if status == 401 and not renewed and isinstance(failure, Reply):
+                    renewed = True
+                    if (yield from self.auth.renew(failure)):
+                        pause = 0.0
+            if self.on_response is not None:
+                self.on_response(Call(route.id, route.method, shown, attempt, status, now - slot.sent, waited, pause))
+            if done and isinstance(failure, Reply):
+                return Response(route.id, failure.status, failure.headers, failure.body, attempt, waited)
+            if pause is None:
+                raise self._error(route, failure)
+            if pause and self.max_wait is not None and waited + pause > self.max_wait:
+                raise self._error(route, failure)
+            if pause:
+                yield Sleep(pause)
+                waited += pause
+
+    def _pace(self, operation: str, slot: Slot, waited: float) -> Steps[float]:
+        """Waits until the slot may go; returns the seconds waited."""
+        start = self.clock()
+        if slot.ledgers:
+            check_patience(operation, slot.ledgers, start, waited, self.max_wait)
+            slot.enter(start)
+            while (wait := slot.wait(self.clock())) > 0:
+                check_patience(operation, slot.ledgers, self.clock(), 0.0, None)
+                yield Sleep(wait)
+        return self.clock() - start
+
+    def _pause(
+        self, route: Route, payload: bytes | None, failure: Reply | TransportError, slot: Slot, attempt: int
+    ) -> float | None:
+        """Seconds until the next attempt, None if there is to be none. A 429 closes the limit for everyone."""
+        asked = None
+        if isinstance(failure, Reply):
+            asked = retry_after(failure)
+            if failure.status == 429:
+                slot.refused(asked if asked is not None else backoff(attempt), self.clock())
+        may = may_repeat(failure)
+        if may is None:
+            may = repeat_safe(route.id, route.method, payload)
+        if attempt > self.retries or not may:
+            return None
+        return asked if asked is not None else backoff(attempt)
+
+    def _error(self, route: Route, failure: Reply | TransportError) -> Exception:
+        if isinstance(failure, TransportError):
+            failure.operation = route.id
+            return failure
+        error = api_error(route.id, failure.status, failure.headers, failure.body)
+        if isinstance(error, RateLimited):
+            error.retry_after = retry_after(failure)
+            error.daily = route.limit.daily > 0 and (error.retry_after or 0) > 120
+        return error
+
+
+def encode_query(query: Mapping[str, Any]) -> str:
+    """Percent-encoded query; lists are joined by commas, booleans are words, UNSET and None are left out."""
+    pairs = [(name, _parameter(value)) for name, value in query.items() if value is not UNSET and value is not None]
+    return urlencode(pairs, quote_via=quote, safe="")
+
+
+def _parameter(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(_parameter(v) for v in value)
+    return str(value)
+
+
+def encode_body(operation: str, body: Any) -> bytes | None:
+    """The bytes to send: bytes as they are, anything else as JSON. ConfigurationError names what JSON cannot hold."""
+    if body is None or isinstance(body, bytes):
+        return body
+    try:
+        return _encode(body)
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise ConfigurationError(f"{operation}: the body cannot be written as JSON: {error}") from None
+
+
+def _without_secrets(url: str) -> str:
+    """A URL that is fit for an error message."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://…@{parts.hostname}{parts.path}" if parts.username else url.partition("?")[0]
+
+
+def drive(steps: Steps[T], send: Callable[[Request], Reply], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Runs a life-cycle with a blocking transport."""
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, Sleep):
+                sleep(step.seconds)
+                step = steps.send(None)
+            else:
+                try:
+                    reply = send(step.request)
+                except TransportError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(reply)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # the generator's own return type, which typeshed drops
+    finally:
+        steps.close()
+
+
+async def adrive(
+    steps: Steps[T],
+    send: Callable[[Request], Awaitable[Reply]],
+    sleep: Callable[[float], Awaitable[None]],
+) -> T:
+    """Runs a life-cycle on an event loop."""
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, Sleep):
+                await sleep(step.seconds)
+                step = steps.send(None)
+            else:
+                try:
+                    reply = await send(step.request)
+                except TransportError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(reply)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # as above
+    finally:
+        steps.close()

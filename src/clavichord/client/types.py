@@ -1,0 +1,138 @@
+"""The vocabulary of the client: what a call asks, what a transport carries, what the caller gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from clavichord.client.errors import InvalidResponse
+from clavichord.spec.types import Limit
+
+__all__ = [
+    "UNSET",
+    "Call",
+    "Document",
+    "Query",
+    "Reply",
+    "Request",
+    "Response",
+    "Route",
+    "Send",
+    "Sleep",
+    "Timeouts",
+    "UnsetType",
+]
+
+Query: TypeAlias = Mapping[str, Any] | str
+"""Query parameters by wire name, or a query string that is already encoded."""
+
+Document: TypeAlias = Mapping[str, Any] | bytes
+"""A whole JSON:API document, as a dict or as the bytes to send."""
+
+
+class Route(Protocol):
+    """What the life-cycle needs to know of an operation; `spec.Operation` and a declared operation both are one."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def limit(self) -> Limit: ...
+    @property
+    def limits_with(self) -> Mapping[str, Limit]: ...
+    @property
+    def content_type(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: `connect` to open a connection, `total` for the whole exchange of one attempt."""
+
+    connect: float = 5.0
+    total: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `origin` comes from the client's configuration only, never from an answer."""
+
+    method: str
+    origin: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        return self.origin + self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a transport brings back. Header names are lower case; the body is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A step of the life-cycle: the driver sends the request and passes the Reply (or throws the TransportError) in."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A step of the life-cycle: the driver waits that many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A successful answer, undecoded."""
+
+    operation: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    attempts: int = 1
+    """requests sent for it"""
+    waited: float = 0.0
+    """seconds spent in pacing before and between the attempts"""
+
+    def json(self) -> Any:
+        """The decoded body, None if it is empty. InvalidResponse if it is not JSON."""
+        if not self.body:
+            return None
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError as error:
+            raise InvalidResponse.of(self.operation, self.status, self.headers, self.body, str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt, for the `on_response` hook. Holds no header, body or key."""
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+    status: int | None
+    """None: the transport failed"""
+    seconds: float
+    """from sending to the answer"""
+    waited: float
+    """seconds in pacing so far, all attempts of the call"""
+    retry_in: float | None = None
+    """seconds until the next attempt, None if this one is final"""

@@ -1,0 +1,237 @@
+"""JSON:API documents: resources, relationships, links, included. Ready-made bytes are spliced, not encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from clavichord.sandbox import inferred
+from clavichord.sandbox.call import Answer, Call
+from clavichord.spec import Catalogue, Operation
+
+Linkage = str | None | Sequence[str]
+"""The id (to-one) or ids (to-many) a relationship resolves to."""
+
+_RELATIONSHIPS: Mapping[str, tuple[str, ...]] = {
+    "profile": ("lists", "segments", "push-tokens", "conversation"),
+    "list": ("profiles", "tags", "flow-triggers"),
+    "event": ("profile", "metric"),
+    "metric": ("flow-triggers",),
+    "account": (),
+    "import-error": (),
+}
+"""The relationships that recordings show, where they differ from the spec's (LIVE #13, FACTS §6.1)."""
+
+_SELF_ONLY = inferred.SELF_ONLY_BY_ANALOGY | {
+    "get_tags_for_list",
+    "get_list_ids_for_tag",
+    "get_tag_ids_for_list",
+    "get_tag_ids_for_campaign",
+    "get_message_ids_for_campaign",
+    "get_conversations_for_profile",
+    "get_conversation_ids_for_profile",
+    "get_push_token_ids_for_profile",
+    "get_ids_for_flows_triggered_by_list",
+    "get_list_ids_for_bulk_import_profiles_job",
+    "get_property_ids_for_metric",
+    "get_version_ids_for_form",
+    "get_versions_for_form",
+    "get_custom_metrics",
+    "get_mapped_metrics",
+    "get_metrics_for_custom_metric",
+    "get_object_types",
+}
+"""Collections whose links have `self` and neither next nor prev: no rule, a list (LIVE #2)."""
+
+_WITHOUT_SELF = {("profile-bulk-import-job", "import-errors")}
+"""Relationships that have `links.related` only (FACTS §3)."""
+
+
+class Resource(NamedTuple):
+    """A resource object before projection."""
+
+    type: str
+    id: str
+    attributes: bytes
+    """JSON object: the default projection and whatever additional fields were asked for"""
+    linked: Mapping[str, Linkage] = {}
+    """relationships whose `data` is answered"""
+
+
+class Documents:
+    """Builds documents whose links start with `base`."""
+
+    def __init__(self, base: str, catalogue: Catalogue) -> None:
+        self.base = base.rstrip("/")
+        self._types = catalogue.types
+        self._ready: dict[tuple[str, bool], tuple[bytes, bytes]] = {}
+        self._ready_links: dict[tuple[str, str], bytes] = {}
+
+    def one(self, call: Call, resource: Resource, included: Iterable[Resource] = (), *, status: int = 0) -> Answer:
+        """A single resource."""
+        parts = [b'{"data":', self._resource(call, resource)]
+        parts += self._included(call, included)
+        parts += [b',"links":{"self":', self._self(call), b"}}"]
+        return Answer(status or call.operation.status, b"".join(parts))
+
+    def many(
+        self,
+        call: Call,
+        resources: Sequence[Resource],
+        included: Iterable[Resource] = (),
+        after: str | None = None,
+        before: str | None = None,
+    ) -> Answer:
+        """A collection; `after` and `before` are the cursors of the pages beside it."""
+        parts = [b'{"data":[', b",".join([self._resource(call, resource) for resource in resources]), b"]"]
+        parts += self._included(call, included)
+        parts += self._page_links(call, after, before)
+        return Answer(call.operation.status, b"".join(parts))
+
+    def identifiers(
+        self, call: Call, type_name: str, ids: Sequence[str], after: str | None = None, before: str | None = None
+    ) -> Answer:
+        """The linkage of a to-many relationship."""
+        parts = [b'{"data":', _linkage(type_name, ids), *self._page_links(call, after, before)]
+        return Answer(call.operation.status, b"".join(parts))
+
+    def identifier(self, call: Call, type_name: str, resource_id: str | None) -> Answer:
+        """The linkage of a to-one relationship; without a target there are no links (LIVE #4)."""
+        if resource_id is None:
+            return Answer(call.operation.status, b'{"data":null}')
+        parts = [b'{"data":', _linkage(type_name, resource_id), b',"links":{"self":', self._self(call), b"}}"]
+        return Answer(call.operation.status, b"".join(parts))
+
+    def _included(self, call: Call, resources: Iterable[Resource]) -> list[bytes]:
+        if not call.query.included:
+            return []
+        seen: dict[tuple[str, str], Resource] = {}
+        for resource in resources:
+            seen.setdefault((resource.type, resource.id), resource)
+        objects = [self._resource(call, resource, primary=False) for resource in seen.values()]
+        return [b',"included":[', b",".join(objects), b"]"]
+
+    def _self(self, call: Call) -> bytes:
+        query = call.query.encoded()
+        return _string(self._url(call) + ("?" + query if query else ""))
+
+    def _page_links(self, call: Call, after: str | None, before: str | None) -> list[bytes]:
+        parts = [b',"links":{"self":', self._self(call)]
+        if call.operation.id not in _SELF_ONLY:
+            for name, cursor in ((b"next", after), (b"prev", before)):
+                link = b"null"
+                if cursor is not None:
+                    link = _string(f"{self._url(call)}?{call.query.encoded(cursor, call.operation.cursor_param)}")
+                parts += [b',"', name, b'":', link]
+        parts.append(b"}}")
+        return parts
+
+    def _url(self, call: Call) -> str:
+        """The request's own URL without a trailing slash; `$` and `:` stay as they are (LIVE #26)."""
+        return self.base + quote(call.path.rstrip("/"), safe="/$:@!*+;=~-._")
+
+    def _resource(self, call: Call, resource: Resource, *, primary: bool = True) -> bytes:
+        attributes = resource.attributes
+        names = call.query.fields.get(resource.type)
+        if names is not None:
+            attributes = _project(attributes, names, call.query.additional.get(resource.type, ()))
+        plural = primary and resource.type == "profile" and "PluralConversations" in call.operation.response
+        relationships, links = self._template(resource.type, plural)
+        mark = quote(resource.id, safe="$:@!*+;=~-._").encode()
+        if resource.linked:
+            relationships = self._resolved(resource, plural)
+        return b"".join(
+            [
+                b'{"type":"',
+                resource.type.encode(),
+                b'","id":',
+                _string(resource.id),
+                b',"attributes":',
+                attributes,
+                relationships.replace(b"\0", mark),
+                links.replace(b"\0", mark),
+                b"}",
+            ]
+        )
+
+    def relationships(self, type_name: str, plural: bool = False) -> tuple[str, ...]:
+        """The relationships of a type in the order of the wire."""
+        known = _RELATIONSHIPS.get(type_name)
+        if known is None:
+            known = tuple(self._types[type_name].relationships)
+        return (*known[:-1], "conversations") if plural else known
+
+    def _template(self, type_name: str, plural: bool) -> tuple[bytes, bytes]:
+        """relationships and links of a resource object, with NUL where the id goes."""
+        ready = self._ready.get((type_name, plural))
+        if ready is None:
+            names = self.relationships(type_name, plural)
+            members = [b'"%b":{%b}' % (name.encode(), self._links(type_name, name)) for name in names]
+            relationships = b',"relationships":{' + b",".join(members) + b"}" if members else b""
+            collection = self._types[type_name].collection
+            links = f',"links":{{"self":"{self.base}{collection}/\0/"}}' if collection else ""
+            ready = self._ready[type_name, plural] = (relationships, links.encode())
+        return ready
+
+    def _links(self, type_name: str, relationship: str) -> bytes:
+        """The links of a relationship, with NUL where the id goes."""
+        ready = self._ready_links.get((type_name, relationship))
+        if ready is None:
+            owner = f"{self.base}{self._types[type_name].collection}/\0"
+            own = f'"self":"{owner}/relationships/{relationship}/",'
+            if (type_name, relationship) in _WITHOUT_SELF:
+                own = ""
+            ready = f'"links":{{{own}"related":"{owner}/{relationship}/"}}'.encode()
+            self._ready_links[type_name, relationship] = ready
+        return ready
+
+    def _resolved(self, resource: Resource, plural: bool) -> bytes:
+        members: list[bytes] = []
+        for name in self.relationships(resource.type, plural):
+            links = self._links(resource.type, name)
+            if name in resource.linked:
+                target = self._types[resource.type].relationships[name].type
+                links = b'"data":' + _linkage(target, resource.linked[name]) + b"," + links
+            members.append(b'"%b":{%b}' % (name.encode(), links))
+        return b',"relationships":{' + b",".join(members) + b"}"
+
+
+def _string(text: str) -> bytes:
+    return msgspec.json.encode(text)
+
+
+def _linkage(type_name: str, ids: Linkage) -> bytes:
+    if ids is None:
+        return b"null"
+    if isinstance(ids, str):
+        return b'{"type":"%b","id":%b}' % (type_name.encode(), _string(ids))
+    return b"[" + b",".join([_linkage(type_name, one) for one in ids]) + b"]"
+
+
+def _project(attributes: bytes, names: Sequence[str], additional: Iterable[str]) -> bytes:
+    """The named attributes in the order they were named (LIVE #21), then the additional ones."""
+    given: dict[str, Any] = msgspec.json.decode(attributes)
+    kept: dict[str, Any] = {}
+    for name in (*names, *additional):
+        _pick(given, name.split("."), kept)
+    return msgspec.json.encode(kept)
+
+
+def _pick(given: dict[str, Any], path: Sequence[str], kept: dict[str, Any]) -> None:
+    first, rest = path[0], path[1:]
+    if first not in given:
+        return
+    if rest and isinstance(given[first], dict):
+        if first not in kept or kept[first] is not given[first]:
+            _pick(given[first], rest, kept.setdefault(first, {}))
+    else:
+        kept[first] = given[first]
+
+
+def relationship_of(operation: Operation, catalogue: Catalogue) -> tuple[str, bool]:
+    """(type, to-many) of the relationship that a related or relationship operation reads."""
+    relation = catalogue.types[operation.base].relationships[operation.relationship]
+    return relation.type, relation.many

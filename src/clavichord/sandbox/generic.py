@@ -1,0 +1,198 @@
+"""What the catalogue alone tells how to do, for every type that lives in the `resource` table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from clavichord.sandbox.call import Answer, Call
+from clavichord.sandbox.clock import SECOND
+from clavichord.sandbox.documents import Linkage, Resource, relationship_of
+from clavichord.sandbox.errors import Refusal, invalid, not_found
+from clavichord.sandbox.filters import Column
+from clavichord.sandbox.store import Page, Source, Store
+from clavichord.spec import Operation
+
+_MISSING: Mapping[str, str] = {
+    "account": "Account with id {} not found.",
+    "list": "A list with id `{}` does not exist.",
+    "metric": "Metric with id {} does not exist.",
+    "profile": "A profile with id {} does not exist.",
+    "profile-bulk-import-job": "Invalid job id",
+    "profile-suppression-bulk-create-job": "A bulk profile suppression job with the id '{}' does not exist.",
+    "profile-suppression-bulk-delete-job": "A bulk profile suppression job with the id '{}' does not exist.",
+    "event": "An event with id {} does not exist.",
+}
+"""Wordings differ by resource (LIVE #7); the event's is inferred."""
+
+_COLUMNS = "r.id, r.attributes"
+
+
+def missing(type_name: str, resource_id: str) -> Refusal:
+    return not_found(_MISSING[type_name].format(resource_id))
+
+
+def load(store: Store, account: str, type_name: str, resource_id: str) -> dict[str, Any] | None:
+    """The attributes of a resource, None if there is none."""
+    row = store.one(
+        "SELECT attributes FROM resource WHERE account = ? AND type = ? AND id = ?", account, type_name, resource_id
+    )
+    return None if row is None else msgspec.json.decode(row[0])
+
+
+def insert(
+    store: Store, account: str, type_name: str, resource_id: str, attributes: Mapping[str, Any], now: int
+) -> None:
+    store.execute(
+        "INSERT INTO resource (account, type, id, created, updated, attributes) VALUES (?, ?, ?, ?, ?, ?)",
+        (account, type_name, resource_id, now, now, msgspec.json.encode(attributes).decode()),
+    )
+
+
+def update(
+    store: Store, account: str, type_name: str, resource_id: str, attributes: Mapping[str, Any], now: int
+) -> None:
+    store.execute(
+        "UPDATE resource SET attributes = ?, updated = ? WHERE account = ? AND type = ? AND id = ?",
+        (msgspec.json.encode(attributes).decode(), now, account, type_name, resource_id),
+    )
+
+
+def required(call: Call, type_name: str = "", resource_id: str = "") -> dict[str, Any]:
+    """The attributes of the resource that the path names. Refusal (404)."""
+    type_name, resource_id = type_name or call.operation.base, resource_id or call.id
+    attributes = load(call.engine.store, call.account, type_name, resource_id)
+    if attributes is None:
+        raise missing(type_name, resource_id)
+    return attributes
+
+
+def targets(store: Store, account: str, type_name: str, resource_id: str, relationship: str) -> list[str]:
+    """The ids a relationship points at, oldest first."""
+    rows = store.execute(
+        "SELECT target FROM edge WHERE account = ? AND type = ? AND id = ? AND relationship = ? ORDER BY at, target",
+        (account, type_name, resource_id, relationship),
+    )
+    return [row[0] for row in rows]
+
+
+def link(
+    store: Store, account: str, type_name: str, resource_id: str, relationship: str, ids: Iterable[str], now: int
+) -> None:
+    """Adds to a relationship; what is there already stays as it is."""
+    store.executemany(
+        "INSERT OR IGNORE INTO edge (account, type, id, relationship, target, at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(account, type_name, resource_id, relationship, target, now // SECOND) for target in ids],
+    )
+
+
+def unlink(store: Store, account: str, type_name: str, resource_id: str, relationship: str, ids: Iterable[str]) -> None:
+    store.executemany(
+        "DELETE FROM edge WHERE account = ? AND type = ? AND id = ? AND relationship = ? AND target = ?",
+        [(account, type_name, resource_id, relationship, target) for target in ids],
+    )
+
+
+def resource(
+    type_name: str, resource_id: str, attributes: str | bytes | Mapping[str, Any], linked: Mapping[str, Linkage]
+) -> Resource:
+    if isinstance(attributes, str):
+        attributes = attributes.encode()
+    elif not isinstance(attributes, bytes):
+        attributes = msgspec.json.encode(attributes)
+    return Resource(type_name, resource_id, attributes, linked)
+
+
+def source(operation: Operation, account: str, type_name: str, table: str = "resource r", where: str = "") -> Source:
+    """A collection of the `resource` table; created and updated are compared at the precision that is read back."""
+    names = {rule.field for rule in operation.filters}
+    columns = {name: Column(f"json_extract(r.attributes, '$.{name}')") for name in names}
+    columns |= {"id": Column("r.id")}
+    columns |= {name: Column(f"r.{name} / {SECOND}", SECOND) for name in ("created", "updated")}
+    sorts = {"id": "r.id", "created": "r.created", "created_at": "r.created", "updated": "r.updated"}
+    sorts |= {name: f"json_extract(r.attributes, '$.{name}')" for name in operation.sorts if name == "name"}
+    return Source(
+        columns=_COLUMNS,
+        table=table,
+        where="r.account = ? AND r.type = ?" + where,
+        parameters=(account, type_name),
+        id="r.id",
+        sorts=sorts,
+        filters=columns,
+    )
+
+
+def collection(call: Call) -> Answer:
+    """GET /api/things"""
+    operation, store = call.operation, call.engine.store
+    page = store.page(source(operation, call.account, operation.resource), operation, call.query)
+    return _answer(call, page)
+
+
+def _answer(call: Call, page: Page) -> Answer:
+    kind = call.operation.resource
+    linked = included_links(call)
+    rows = [resource(kind, row[0], row[1], linked) for row in page.rows]
+    return call.engine.documents.many(call, rows, after=page.next, before=page.prev)
+
+
+def included_links(call: Call) -> Mapping[str, Linkage]:
+    """Linkage for relationships whose other side nothing can be made for yet: truly empty (`include=tags`)."""
+    relations = call.engine.catalogue.types[call.operation.resource].relationships
+    return {name: [] if relations[name].many else None for name in call.query.include}
+
+
+def item(call: Call) -> Answer:
+    """GET /api/things/{id}"""
+    attributes = required(call)
+    return call.engine.documents.one(call, resource(call.operation.base, call.id, attributes, included_links(call)))
+
+
+def related(call: Call) -> Answer:
+    """GET /api/things/{id}/others, whose targets live in the `resource` table."""
+    exists(call)
+    kind, many = relationship_of(call.operation, call.engine.catalogue)
+    ids = targets(call.engine.store, call.account, call.operation.base, call.id, call.operation.relationship)
+    return answer_related(call, kind, ids, many=many)
+
+
+def answer_related(call: Call, kind: str, ids: Sequence[str], *, many: bool = True) -> Answer:
+    """The resources of a relationship, or their identifiers, as the operation asks."""
+    documents = call.engine.documents
+    if call.operation.identifiers_only:
+        return (
+            documents.identifiers(call, kind, ids)
+            if many
+            else documents.identifier(call, kind, ids[0] if ids else None)
+        )
+    resources = fetch(call, kind, ids)
+    if not many:
+        return documents.one(call, resources[0]) if resources else documents.identifier(call, kind, None)
+    return documents.many(call, resources)
+
+
+def fetch(call: Call, kind: str, ids: Iterable[str]) -> list[Resource]:
+    """Those of the resources that are there."""
+    found = [(one, load(call.engine.store, call.account, kind, one)) for one in ids]
+    return [resource(kind, one, attributes, {}) for one, attributes in found if attributes is not None]
+
+
+def named_lists(call: Call, relationship: str) -> list[str]:
+    """The lists that a body's relationship names; an unknown one refuses the request (400, FACTS §7.1)."""
+    given = ((call.data.get("relationships") or {}).get(relationship) or {}).get("data") or []
+    entries = given if isinstance(given, list) else [given]
+    ids = list(dict.fromkeys(entry["id"] for entry in entries))
+    for one in ids:
+        if load(call.engine.store, call.account, "list", one) is None:
+            raise invalid(_MISSING["list"].format(one), pointer=f"/data/relationships/{relationship}/data")
+    return ids
+
+
+def exists(call: Call) -> None:
+    """Refusal (404) if the resource that the path starts from is not there; profiles have a table of their own."""
+    if call.operation.base != "profile":
+        required(call)
+    elif call.engine.store.one("SELECT 1 FROM profile WHERE id = ? AND account = ?", call.id, call.account) is None:
+        raise missing("profile", call.id)

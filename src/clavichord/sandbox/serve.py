@@ -1,0 +1,135 @@
+"""Serves a sandbox: from a thread for tests (`running`), in the foreground for the command line (`serve`)."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import uvicorn
+
+from clavichord.sandbox import auth
+from clavichord.sandbox.app import LINK_BASE, Sandbox
+from clavichord.sandbox.clock import Clock
+from clavichord.sandbox.limits import Mode, Phase
+
+LOOPBACK = "127.0.0.1"
+_START = 10.0
+"""seconds that a start may take"""
+
+
+class Running(NamedTuple):
+    """A sandbox that is being served."""
+
+    base_url: str
+    sandbox: Sandbox
+
+
+class _Server(uvicorn.Server):
+    """Calls back when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _server(sandbox: Sandbox, ready: Callable[[], None]) -> _Server:
+    config = uvicorn.Config(
+        sandbox,
+        http="httptools",
+        loop="auto" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
+    return _Server(config, ready)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. OSError if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def base_url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(sandbox: Sandbox, bound: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until SIGINT or SIGTERM, then ends in order: requests answered, store closed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again when it is done; by then there is nothing left to do.
+        signal.signal(number, lambda *_: None)
+    _server(sandbox, ready).run(sockets=[bound])
+
+
+@contextmanager
+def running(
+    *,
+    port: int = 0,
+    limits: Mode = "headers",
+    db: str = ":memory:",
+    job_delay: float = 0.05,
+    link_base: str = LINK_BASE,
+    latency: float = 0,
+    keys: auth.Keys | None = None,
+    windows: Phase = "clock",
+    clock: Clock | None = None,
+    seed: int | None = None,
+) -> Iterator[Running]:
+    """A sandbox on loopback, served from a thread of its own until the block ends. Arguments as for `Sandbox`.
+
+    Raises OSError if the port is taken, ValueError if the database is not a sandbox's.
+    """
+    bound = bind(LOOPBACK, port)
+    try:
+        sandbox = Sandbox(
+            db=db,
+            limits=limits,
+            windows=windows,
+            keys=keys,
+            link_base=link_base,
+            job_delay=job_delay,
+            latency=latency,
+            clock=clock,
+            seed=seed,
+        )
+    except ValueError:
+        bound.close()
+        raise
+    started = threading.Event()
+    server = _server(sandbox, started.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + _START
+    while not started.wait(0.05):
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the sandbox did not start; the server's log says why")
+    try:
+        yield Running(base_url(bound), sandbox)
+    finally:
+        server.should_exit = True
+        thread.join(_START)
