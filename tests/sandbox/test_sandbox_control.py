@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.sandbox.sandbox_api import Api
 
+from clavichord.sandbox import Sandbox
 from clavichord.sandbox.serve import running
 
 
@@ -57,6 +59,20 @@ def test_misuse_of_the_control_plane_is_explained(api: Api) -> None:
     assert api("GET", "/_sandbox/reset").status == 405
     assert "get_profile_s" in api("GET", "/_sandbox/requests", query="operation=get_profile_s").json["error"]
     assert api("GET", "/_sandbox/requests", query="limit=ten").status == 400
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind() -> None:
+    sandbox = Sandbox()
+    engine = sandbox.engine
+    engine.metric_ids["acc", "api", "Made in vain"] = "abc123"
+    with pytest.raises(ZeroDivisionError), engine.store.write():
+        engine.store.execute("INSERT INTO account (id, created) VALUES ('acc', 0)")
+        with engine.store.write():
+            engine.store.execute("INSERT INTO account (id, created) VALUES ('other', 0 / 1)")
+            _ = 1 / 0
+    assert engine.store.counts()["account"] == 0
+    assert engine.metric_ids == {}
+    sandbox.close()
 
 
 def test_seeded_sandboxes_repeat_their_ids() -> None:

@@ -66,7 +66,8 @@ def test_wrong_types_and_unknown_members_carry_the_row(api: Api) -> None:
 
 def test_unknown_list_refuses_all(api: Api) -> None:
     reply = api.imports(row(email="a@shop.test"), lists=("NOPE01",))
-    assert reply.faults == [("/data/", "A list with id `NOPE01` does not exist.")]
+    assert reply.status == 400
+    assert reply.faults == [("/data/relationships/lists/data", "A list with id `NOPE01` does not exist.")]
     assert api.get("/api/profiles").data == []
 
 

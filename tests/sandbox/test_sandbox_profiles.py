@@ -95,6 +95,13 @@ def test_properties_are_merged_and_patched(api: Api) -> None:
     assert left == {"tier": "gold", "tags": ["b"], "one": [1, 2], "points": 5, "new": ["x"]}
 
 
+def test_secondary_addresses_are_refused_rather_than_dropped(api: Api) -> None:
+    meta = {"patch_identifiers": {"append": {"email": "b@shop.test"}}}
+    assert upsert(api, email="a@shop.test", meta=meta).status == 501
+    assert api.imports({"attributes": {"email": "a@shop.test"}, "meta": meta}).status == 501
+    assert api.get("/api/profiles").data == []
+
+
 def test_upsert_finds_by_each_identifier(api: Api) -> None:
     profile_id = api.profile(email="a@shop.test", phone_number="+15005550006", external_id="c1")
     for identifiers in ({"email": "A@shop.test"}, {"phone_number": "+15005550006"}, {"external_id": "c1"}):

@@ -26,6 +26,9 @@ def test_pages_give_every_row_once(api: Api, sort: str) -> None:
     assert [len(page.data) for page in pages] == [7, 7, 7, 4]
     assert [one for page in pages for one in page.ids] == (ids[::-1] if sort.startswith("-") else ids)
     assert pages[0].json["links"]["prev"] is None
+    links = [page.json["links"] for page in pages]
+    assert [one["self"].count("page%5Bcursor%5D=") for one in links] == [0, 1, 1, 1]
+    assert [(one["next"] or "").count("page%5Bcursor%5D=") for one in links] == [1, 1, 1, 0]
 
 
 def test_previous_pages_lead_back(api: Api) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
 
-from clavichord.sandbox import auth, control, inferred, query, revision
+from clavichord.sandbox import auth, control, inferred, payload, query, revision
 from clavichord.sandbox.call import Answer, Call
 from clavichord.sandbox.clock import SECOND, Clock, RealClock
 from clavichord.sandbox.engine import Engine
@@ -20,18 +20,29 @@ from clavichord.sandbox.journal import Journal
 from clavichord.sandbox.limits import Headers, Limits, Mode, Phase
 from clavichord.sandbox.resources import BEHAVIOURS, declare_jobs
 from clavichord.sandbox.store import Store
-from clavichord.spec import Operation, load
+from clavichord.spec import load
 
 LINK_BASE = "https://a.klaviyo.com"
-MAX_BODY = 5_000_000
-"""bytes after decompression (FACTS §3)"""
 _PAGE = 100
 """rows of a collection that has no page[size] (FACTS §4.6)"""
 _PAGES = {"get_metrics": 200}
-_DRAIN = 16 * MAX_BODY
+_log = logging.getLogger(__name__)
+_DRAIN = 16 * payload.MAX_BODY
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _Request(NamedTuple):
+    """A request that was read."""
+
+    method: str
+    raw_path: str
+    """as it came, without query: an id may hold an encoded slash"""
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
 
 
 class _Reply:
@@ -109,6 +120,7 @@ class Sandbox:
         """Jobs run beside the requests, also where the server announces no start."""
         if self._runner is None or self._runner.get_loop() is not asyncio.get_running_loop():
             self._runner = asyncio.get_running_loop().create_task(self.engine.jobs.run())
+            self._runner.add_done_callback(_stopped)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -125,7 +137,6 @@ class Sandbox:
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         body = await _read(receive)
         if body is None:  # the client went away
             return
@@ -137,7 +148,10 @@ class Sandbox:
         else:
             if self.latency:
                 await asyncio.sleep(self.latency / 1000)
-            reply = self._answer(scope["method"], path, scope["path"], scope["query_string"], headers, body)
+            request = _Request(
+                scope["method"], path, scope["path"], scope["query_string"], dict(scope["headers"]), body
+            )
+            reply = self._answer(request)
             ms = (time.perf_counter() - began) * 1000
             at = self.clock.now() / SECOND
             self.journal.record(at, scope["method"], scope["path"], reply.operation, reply.status, ms, reply.account)
@@ -148,12 +162,10 @@ class Sandbox:
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
-    def _answer(
-        self, method: str, raw_path: str, path: str, raw_query: bytes, headers: Mapping[bytes, bytes], body: bytes
-    ) -> _Reply:
+    def _answer(self, request: _Request) -> _Reply:
         reply = _Reply()
         try:
-            answer = self._pass(reply, method, raw_path, path, raw_query, headers, body)
+            answer = self._pass(request, reply)
             reply.status, reply.body = answer
             if answer.body:
                 reply.headers.append((b"content-type", JSON_API))
@@ -164,53 +176,44 @@ class Sandbox:
             reply.body = msgspec.json.encode({"errors": members})
         return reply
 
-    def _pass(
-        self,
-        reply: _Reply,
-        method: str,
-        raw_path: str,
-        path: str,
-        raw_query: bytes,
-        headers: Mapping[bytes, bytes],
-        body: bytes,
-    ) -> Answer:
+    def _pass(self, request: _Request, reply: _Reply) -> Answer:
         """The gates, in order: path, key, method, revision, limit, scope, implementation, query, body."""
-        allowed = self.catalogue.methods(raw_path)
+        allowed = self.catalogue.methods(request.raw_path)
         if not allowed:
             raise service(404, "not_found", "Not found.", "Not found.")
-        client = raw_path.startswith("/client/")
+        client = request.raw_path.startswith("/client/")
         scopes = None
         if not client:
-            reply.account, scopes = self._keyring.identify(headers.get(b"authorization", b"").decode("latin-1"))
-        found = self.catalogue.match("GET" if method == "HEAD" else method, raw_path)
+            reply.account, scopes = self._keyring.identify(request.headers.get(b"authorization", b"").decode("latin-1"))
+        found = self.catalogue.match("GET" if request.method == "HEAD" else request.method, request.raw_path)
         if found is None:
-            title = f'Method "{method}" not allowed.'
+            title = f'Method "{request.method}" not allowed.'
             raise service(405, "method_not_allowed", title, title, (b"allow", ", ".join(allowed).encode()))
         operation, parameters = found
         reply.operation = operation.id
-        given = headers.get(b"revision", b"").decode("latin-1")
+        given = request.headers.get(b"revision", b"").decode("latin-1")
         revision.check(given, self.clock, self.catalogue.revision)
         if client:
-            company = parse_qs(raw_query.decode("latin-1")).get("company_id", [""])[0]
+            company = parse_qs(request.query.decode("latin-1")).get("company_id", [""])[0]
             if not company:
                 raise invalid(inferred.REQUIRED.format(name="company_id"), parameter="company_id")
             reply.account = company
         account = reply.account or ""
-        reply.headers += self.limits.admit(account, operation, raw_query)
+        reply.headers += self.limits.admit(account, operation, request.query)
         auth.permit(operation, scopes)
         behaviour = BEHAVIOURS.get(operation.id)
         if behaviour is None:
             text = f"The sandbox does not implement {operation.id} yet."
             raise service(501, "not_implemented", "Not implemented.", text)
         self._open(account)
-        asked = query.read(raw_query, operation, _PAGES.get(operation.id, _PAGE))
-        data = self._body(operation, headers, body) if operation.body else None
+        asked = query.read(request.query, operation, _PAGES.get(operation.id, _PAGE))
+        data = payload.read(self.engine.bodies, operation, request.headers, request.body) if operation.body else None
         call = Call(
             engine=self.engine,
             operation=operation,
             account=account,
             now=self.clock.now(),
-            path=path,
+            path=request.path,
             id=next(iter(parameters.values()), ""),
             query=asked,
             data=data,
@@ -226,65 +229,11 @@ class Sandbox:
                 )
             self._seen.add(account)
 
-    def _body(self, operation: Operation, headers: Mapping[bytes, bytes], body: bytes) -> Any:
-        """The `data` member of a JSON body that fits the operation's schema. Refusal (400, 413, 415)."""
-        content_type = headers.get(b"content-type", JSON_API).partition(b";")[0].strip().lower()
-        if content_type not in (JSON_API, b"application/json"):
-            shown = content_type.decode("latin-1")
-            text = f'Unsupported media type "{shown}" in request.'
-            raise service(415, "unsupported_media_type", text, text)
-        cap = (operation.caps.bytes if operation.caps else 0) or MAX_BODY
-        body = _decompressed(headers.get(b"content-encoding", b"").lower(), body, cap)
-        if len(body) > cap:
-            raise _too_large(len(body), cap)
-        try:
-            document = msgspec.json.decode(body)
-        except RecursionError:
-            raise invalid(inferred.NO_JSON.format(problem="it is nested too deeply"), pointer="/data") from None
-        except ValueError as error:  # DecodeError and UnicodeDecodeError are both
-            raise invalid(inferred.NO_JSON.format(problem=error), pointer="/data") from None
-        faults = self.engine.bodies.faults(operation.body, document)
-        if faults:
-            raise Refusal(*faults)
-        data = document["data"]
-        entries = _entries(data)
-        if operation.caps and operation.caps.items and len(entries) > operation.caps.items:
-            text = inferred.TOO_MANY.format(given=len(entries), max=operation.caps.items)
-            raise invalid(text, pointer="/data" if entries is data else "/data/attributes")
-        return data
 
-
-def _entries(data: Any) -> list[Any]:
-    """The bulk list of a body: `data` itself, or the first `attributes.X.data`; [] if there is none."""
-    if isinstance(data, list):
-        return data
-    for attribute in (data.get("attributes") or {}).values():
-        if isinstance(attribute, dict) and isinstance(attribute.get("data"), list):
-            entries: list[Any] = attribute["data"]
-            return entries
-    return []
-
-
-def _decompressed(encoding: bytes, body: bytes, cap: int) -> bytes:
-    if encoding in (b"", b"identity"):
-        return body
-    if encoding != b"gzip":
-        text = f'Unsupported content encoding "{encoding.decode("latin-1")}" in request.'
-        raise service(415, "unsupported_media_type", text, text)
-    reader = zlib.decompressobj(wbits=31)
-    try:
-        plain = reader.decompress(body, cap + 1)
-        complete = reader.eof or len(plain) > cap
-    except zlib.error:
-        complete = False
-    if not complete:
-        raise invalid("The body is not valid gzip.", pointer="/data")
-    return plain
-
-
-def _too_large(size: int, cap: int) -> Refusal:
-    text = inferred.TOO_LARGE.format(size=size, max=cap)
-    return service(413, "payload_too_large", "Payload too large.", text)
+def _stopped(runner: asyncio.Task[None]) -> None:
+    """Jobs end with the server; before that it is a fault of the sandbox that nobody would hear of."""
+    if not runner.cancelled():
+        _log.error("the sandbox no longer works on jobs", exc_info=runner.exception())
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -297,7 +246,7 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         chunk = message.get("body", b"")
         size += len(chunk)
-        if chunk and size <= 2 * MAX_BODY:
+        if chunk and size <= 2 * payload.MAX_BODY:
             chunks.append(chunk)
         if not message.get("more_body") or size > _DRAIN:
             return b"".join(chunks)

@@ -36,7 +36,6 @@ class Call:
     query: Query
     data: Any
     """the `data` member of the body; None if the operation takes no body"""
-    revision: str = ""
 
 
 Behaviour = Callable[[Call], Answer]

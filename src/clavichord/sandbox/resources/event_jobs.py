@@ -36,6 +36,7 @@ def _check(call: Call, entries: list[dict[str, Any]]) -> None:
     for index, entry in enumerate(entries):
         at = f"{_AT}/{index}/attributes"
         profile = entry["attributes"]["profile"]["data"]
+        identity.refuse_unsupported(events.meta_of(profile))
         found += identity.faults(profile["attributes"], f"{at}/profile/data/attributes", profile_id=profile.get("id"))
         who = profile.get("id") or tuple(profile["attributes"].get(name) for name in inferred.IDENTITY_ORDER)
         for number, event in enumerate(entry["attributes"]["events"]["data"]):
