@@ -7,9 +7,10 @@ import json
 import time
 from dataclasses import dataclass
 
+import urllib3
+
 from clavichord import AsyncKlaviyo
 from clavichord.spec import load
-import urllib3
 from sandbox_process import KEY, sandbox
 
 OPERATION = "bulk_import_profiles"

@@ -27,7 +27,7 @@ FETCHED = HERE.parent.parent / ".demo"
 KEY = "pk_" + "c" * 34  # any key: the sandbox makes an account for it
 PROJECT_FILES = ("clavichord.yaml", "models", "syncs", "pulls")
 PROMOTED = 100
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 class Failure(Exception):
@@ -153,13 +153,14 @@ def run(work: Path, options: list[str]) -> None:
     title("1  The shop: CDNOW's purchase history, 1997-98")
     make_project(project)
     console.print(
-        "  Real: orders, customers, days, dollars. Made up, as the history has none: addresses (on the reserved\n"
-        f"  domain {prepare.DOMAIN}, which Klaviyo does not discard), loyalty tiers and newsletter opt-ins."
+        "  Real: orders, customers, days, dollars. Made up, as the history has none:\n"
+        f"  addresses (on the reserved domain {prepare.DOMAIN}, which Klaviyo does not\n"
+        "  discard), loyalty tiers and newsletter opt-ins."
     )
     with sandbox(*options) as base_url:
         shop = Shop(project, base_url)
         title("2  Into Klaviyo: customers, consents, orders")
-        console.print(f"  The sandbox answers on {base_url}, its published rate limits enforced.")
+        console.print(f"  The sandbox is on {base_url}, its published limits enforced.")
         shop.clavichord("check")
         shop.clavichord("run", "customers")
         shop.clavichord("run", "orders")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.client.scripted_server import KEY, Scripted
 
 from clavichord.client.client import AsyncKlaviyo, Klaviyo
 from clavichord.client.pacing import Pacing
 from clavichord.client.types import Response, Timeouts
-from tests.client.scripted_server import KEY, Scripted
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.client.virtual_time import FixedWindows, Simulation, most_in
 
 from clavichord.client import errors
 from clavichord.client.pacing import Pacing, Slot
 from clavichord.client.ring import HostRing, ProcessRing, default_folder
 from clavichord.spec import Limit, load
-from tests.client.virtual_time import FixedWindows, Simulation, most_in
 
 SMALL = [Limit(1, 15), Limit(3, 60), Limit(10, 150), Limit(3, 100), Limit(3, 15)]
 TIERS = sorted({op.limit for op in load().operations.values() if not op.limit.daily}, key=lambda li: li.steady)
@@ -31,15 +31,24 @@ TIERS = sorted({op.limit for op in load().operations.values() if not op.limit.da
     up=st.floats(0, 0.5),
     jitter=st.floats(0, 0.24),
     down=st.floats(0, 1.0),
+    late=st.sampled_from([0.0, 0.3, 3.0]),
     seed=st.integers(0, 2**16),
 )
 def test_no_window_of_any_phase_ever_sees_too_much(
-    limit: Limit, phase: float, headers: str, workers: int, up: float, jitter: float, down: float, seed: int
+    limit: Limit,
+    phase: float,
+    headers: str,
+    workers: int,
+    up: float,
+    jitter: float,
+    down: float,
+    late: float,
+    seed: int,
 ) -> None:
     server = FixedWindows(limit, phase, headers)
     simulation = Simulation(server, seed)
-    simulation.up, simulation.jitter, simulation.down = up, jitter, down
-    simulation.busy(simulation.core(Pacing()), workers)
+    simulation.up, simulation.jitter, simulation.down, simulation.late = up, jitter, down, late
+    simulation.busy(simulation.core(Pacing(folder=None)), workers)
     simulation.run(until=1000 + 200)
     assert server.refused == 0
     assert most_in(server.accepted, 1.0) <= limit.burst  # in every window there could be, not only the server's
@@ -53,7 +62,7 @@ def test_no_window_of_any_phase_ever_sees_too_much(
 def test_at_least_99_percent_of_the_budget_is_used(limit: Limit, headers: str, phase: float) -> None:
     server = FixedWindows(limit, phase, headers)
     simulation = Simulation(server, seed=7)
-    simulation.busy(simulation.core(Pacing()), workers=64)
+    simulation.busy(simulation.core(Pacing(folder=None)), workers=64)
     minutes = 6
     simulation.run(until=1e9, sends=limit.steady * minutes + 1)
     assert server.refused == 0
@@ -66,12 +75,12 @@ def test_others_on_the_account_are_seen_in_the_headers(headers: str) -> None:
     server = FixedWindows(limit, 12.3, headers)
     simulation = Simulation(server, seed=3)
     simulation.others(per_second=0.3 * limit.steady / 60)
-    simulation.busy(simulation.core(Pacing()), workers=32)
+    simulation.busy(simulation.core(Pacing(folder=None)), workers=32)
     simulation.run(until=1000 + 420)
     blind = FixedWindows(limit, 12.3, "none")
     without = Simulation(blind, seed=3)
     without.others(per_second=0.3 * limit.steady / 60)
-    without.busy(without.core(Pacing()), workers=32)
+    without.busy(without.core(Pacing(folder=None)), workers=32)
     without.run(until=1000 + 420)
     assert simulation.errors == []
     if headers == "steady":
@@ -84,7 +93,7 @@ def test_others_on_the_account_are_seen_in_the_headers(headers: str) -> None:
 def test_a_lower_limit_in_the_headers_is_adopted() -> None:
     server = FixedWindows(Limit(10, 150), 0.0, "steady")
     simulation = Simulation(server, seed=1)
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     simulation.busy(core, workers=1, limit=Limit(75, 750))
     simulation.run(until=1000 + 240)
     assert core.budget(simulation.route(Limit(75, 750))).limit == Limit(10, 150)
@@ -95,7 +104,7 @@ def test_a_lower_limit_in_the_headers_is_adopted() -> None:
 def test_waiters_go_in_the_order_of_asking() -> None:
     simulation = Simulation(FixedWindows(Limit(3, 60)))
     simulation.jitter = 0.0
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     for name in range(50):
         simulation.once(core, name)
     simulation.run(until=2000)
@@ -104,7 +113,7 @@ def test_waiters_go_in_the_order_of_asking() -> None:
 
 def test_a_waiter_that_gives_up_does_not_stop_the_others() -> None:
     simulation = Simulation(FixedWindows(Limit(1, 15)))
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     leaving = [core.call(simulation.route()) for _ in range(5)]
     for steps in leaving:
         next(steps)
@@ -118,7 +127,7 @@ def test_a_waiter_that_gives_up_does_not_stop_the_others() -> None:
 
 def test_a_waiter_whose_process_died_does_not_stop_the_others() -> None:
     simulation = Simulation(FixedWindows(Limit(1, 15)))
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     dead = [Slot(core.ledgers(simulation.route(), "")) for _ in range(3)]
     for slot in dead:
         slot.enter(simulation.now)
@@ -129,7 +138,7 @@ def test_a_waiter_whose_process_died_does_not_stop_the_others() -> None:
 
 def test_a_waiter_that_was_stopped_for_long_takes_a_new_place() -> None:
     simulation = Simulation(FixedWindows(Limit(1, 15)))
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     slept = Slot(core.ledgers(simulation.route(), ""))
     slept.enter(simulation.now)
     simulation.busy(core, workers=1)
@@ -140,7 +149,7 @@ def test_a_waiter_that_was_stopped_for_long_takes_a_new_place() -> None:
 def test_a_429_closes_the_limit_for_all() -> None:
     server = FixedWindows(Limit(10, 150))
     simulation = Simulation(server)
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     server.count[60.0, 16] = 150  # somebody has used this minute (960 to 1020)
     server.headers = "none"
     for name in range(30):
@@ -154,7 +163,7 @@ def test_the_daily_cap_fails_fast() -> None:
     limit = Limit(10, 150, 150)
     server = FixedWindows(limit)
     simulation = Simulation(server)
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     for name in range(151):
         simulation.once(core, name)
     simulation.run(until=1100)
@@ -169,18 +178,18 @@ def test_the_daily_cap_fails_fast() -> None:
 
 def test_max_wait_refuses_instead_of_waiting() -> None:
     simulation = Simulation(FixedWindows(Limit(1, 15)))
-    core = simulation.core(Pacing(), max_wait=3.0)
+    core = simulation.core(Pacing(folder=None), max_wait=3.0)
     for name in range(10):
         simulation.once(core, name)
     simulation.run(until=1200)
     assert simulation.order == [0, 1, 2]  # after 0, 1.25 and 2.5 s
     assert {type(error) for error in simulation.errors} == {errors.RateLimited}
-    assert "max_wait is 3 s" in str(simulation.errors[0])
+    assert "longer than max_wait allows" in str(simulation.errors[0])
 
 
 def test_a_parameter_may_bring_a_lower_limit() -> None:
     simulation = Simulation(FixedWindows(Limit(75, 750)))
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     route = load().operations["get_profiles"]
     cheap = core.ledgers(route, "/api/profiles?additional-fields%5Bprofile%5D=subscriptions")
     dear = core.ledgers(route, "/api/profiles?additional-fields%5Bprofile%5D=subscriptions%2Cpredictive_analytics")
@@ -191,7 +200,7 @@ def test_a_parameter_may_bring_a_lower_limit() -> None:
 
 def test_budget() -> None:
     simulation = Simulation(FixedWindows(Limit(10, 150)))
-    core = simulation.core(Pacing())
+    core = simulation.core(Pacing(folder=None))
     for name in range(12):
         simulation.once(core, name)
     simulation.run(until=1010)

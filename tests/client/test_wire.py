@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import traceback
 from typing import Any
 
 import pytest
+from tests.client.conftest import Caller
+from tests.client.scripted_server import KEY, Answer, Scripted
 
 from clavichord.client import errors
 from clavichord.client.client import AsyncKlaviyo, Klaviyo
 from clavichord.client.pacing import Pacing
 from clavichord.client.types import Call
-from tests.client.conftest import Caller
-from tests.client.scripted_server import KEY, Answer, Scripted
 
 EVENT = {
     "data": {
@@ -158,15 +159,39 @@ def test_a_body_cut_on_the_way_is_a_transport_error(send: Caller, server: Script
     assert caught.value.maybe_sent
 
 
-def test_a_connection_that_was_closed_meanwhile_costs_no_hidden_request(send: Caller, server: Scripted) -> None:
-    server.answers = [Answer(200, {"data": []}), Answer(reset=True)]
-    send("get_profiles")
-    with pytest.raises(errors.TransportError):
-        send("get_profiles")
+def test_a_kept_connection_that_breaks_costs_no_hidden_request(server: Scripted) -> None:
+    server.answers = [Answer(200, {"data": []}), Answer(reset=True)] * 2
+    with Klaviyo(KEY, base_url=server.base_url, retries=0, pacing=Pacing(enabled=False)) as klaviyo:
+        klaviyo.send("get_profiles")
+        with pytest.raises(errors.TransportError):
+            klaviyo.send("get_profiles")
+
+    async def run() -> None:
+        async with AsyncKlaviyo(KEY, base_url=server.base_url, retries=0, pacing=Pacing(enabled=False)) as client:
+            await client.send("get_profiles")
+            with pytest.raises(errors.TransportError):
+                await client.send("get_profiles")
+
+    asyncio.run(run())
+    assert [asked.connection for asked in server.asked] == [1, 1, 2, 2]
+
+
+def test_one_asynchronous_client_serves_one_loop_after_the_other(server: Scripted) -> None:
+    client = AsyncKlaviyo(KEY, base_url=server.base_url, pacing=Pacing(enabled=False))
+
+    async def run(last: bool) -> None:
+        await client.send("get_profiles")
+        if last:
+            await client.close()
+
+    asyncio.run(run(False))
+    asyncio.run(run(True))
     assert len(server.asked) == 2
 
 
-@pytest.mark.parametrize("body", [b"", b"<html><title>Attention Required!</title></html>", b'{"errors":', b"[1]", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html><title>Attention Required!</title></html>", b'{"errors":', b"[1]", b"\xff\xfe"]
+)
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500])
 def test_an_error_without_json_is_typed_all_the_same(send: Caller, server: Scripted, status: int, body: bytes) -> None:
     server.otherwise = Answer(status, body, {"Content-Type": "text/html"})
@@ -209,7 +234,11 @@ def test_an_error_names_operation_detail_argument_and_fix(send: Caller, server: 
 
 
 def test_a_duplicate_profile_is_named(send: Caller, server: Scripted) -> None:
-    entry = {"code": "duplicate_profile", "detail": "A profile already exists", "meta": {"duplicate_profile_id": "01GD"}}
+    entry = {
+        "code": "duplicate_profile",
+        "detail": "A profile already exists",
+        "meta": {"duplicate_profile_id": "01GD"},
+    }
     server.otherwise = Answer(409, {"errors": [entry]})
     with pytest.raises(errors.Conflict, match="01GD") as caught:
         send("create_profile", body=PROFILE)

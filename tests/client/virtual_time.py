@@ -39,15 +39,16 @@ class FixedWindows:
     def _place(self, at: float, seconds: float) -> int:
         return math.floor((at - self.phase) / seconds)
 
-    def take(self, at: float) -> Reply:
+    def take(self, at: float, *, ours: bool = True) -> Reply:
         for seconds, quota in self._windows():
             if self.count[seconds, self._place(at, seconds)] >= quota:
-                self.refused += 1
+                self.refused += ours
                 end = (self._place(at, seconds) + 1) * seconds + self.phase
                 return Reply(429, {"retry-after": str(math.ceil(end - at))}, b"")
         for seconds, _ in self._windows():
             self.count[seconds, self._place(at, seconds)] += 1
-        self.accepted.append(at)
+        if ours:
+            self.accepted.append(at)
         return Reply(200, self._headers(at), b'{"data":[]}')
 
     def _headers(self, at: float) -> dict[str, str]:
@@ -77,6 +78,8 @@ class Simulation:
         self._events: list[tuple[float, int, Any, Any]] = []
         self._ticket = itertools.count()
         self.up, self.jitter, self.down = 0.05, 0.1, 0.1
+        self.late = 0.0
+        """the most by which a sleeper wakes too late (a busy machine)"""
 
     def core(self, pacing: Pacing, *, retries: int = 5, max_wait: float | None = None) -> Core:
         return Core(
@@ -126,16 +129,15 @@ class Simulation:
         def work() -> Generator[Any, Any, None]:
             while True:
                 yield Sleep(self.random.expovariate(per_second))
-                self.server.take(self.now)
-                self.server.accepted.pop()
+                self.server.take(self.now, ours=False)
 
         self.at(self.now, work())
 
     def run(self, until: float, *, sends: int = 10**9) -> None:
         while self._events and len(self.sent) < sends:
-            when, _, steps, value = heapq.heappop(self._events)
-            if when > until:
+            if self._events[0][0] > until:
                 return
+            when, _, steps, value = heapq.heappop(self._events)
             self.now = max(self.now, when)
             if isinstance(value, Send):  # the request arrives
                 reply = self.server.take(self.now)
@@ -146,7 +148,7 @@ class Simulation:
             except StopIteration:
                 continue
             if isinstance(step, Sleep):
-                self.at(self.now + step.seconds, steps)
+                self.at(self.now + step.seconds + self.random.uniform(0, self.late), steps)
             else:
                 self.sent.append(self.now)
                 self.at(self.now + self.up + self.random.uniform(0, self.jitter), steps, step)

@@ -12,12 +12,12 @@ from pathlib import Path
 import demo
 import duckdb
 import pytest
-from conftest import ROOT, Project, StartSandbox
+from conftest import ROOT, Project, SandboxProcess, StartSandbox
 
 
 def test_the_demo_ends_as_it_must(tmp_path: Path) -> None:
     """`make demo`, in a folder of its own: it checks itself to the row and the cent, and says how."""
-    command = [sys.executable, ROOT / "examples/cdnow/demo.py", "--work", tmp_path]
+    command = [sys.executable, str(ROOT / "examples/cdnow/demo.py"), "--work", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for line in (
@@ -43,10 +43,9 @@ def warehouse(project: Project) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
-def wait_for_progress(sandbox_count: object, process: subprocess.Popen[str], least: int) -> None:
+def wait_for_progress(sandbox: SandboxProcess, process: subprocess.Popen[str], least: int) -> None:
     """Waits until the sandbox has answered `least` requests of the push, or fails if the push is over before."""
-    assert callable(sandbox_count)
-    while sandbox_count() < least:
+    while sandbox.count("bulk_create_events") < least:
         assert process.poll() is None, "the push ended before it could be killed"
         time.sleep(0.01)  # polling a condition
 
@@ -63,7 +62,7 @@ def test_killed_in_the_middle_of_the_orders(
         assert project.run("run", "customers").returncode == 0
         if name == "killed":
             push = project.start("run", "orders")
-            wait_for_progress(lambda s=sandbox: s.count("bulk_create_events"), push, requests_before_the_kill)
+            wait_for_progress(sandbox, push, requests_before_the_kill)
             push.send_signal(signal.SIGKILL)
             push.wait()
             assert sandbox.count("bulk_create_events") < 70

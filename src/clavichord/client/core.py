@@ -16,7 +16,7 @@ import msgspec
 from clavichord.client.auth import Auth
 from clavichord.client.errors import ConfigurationError, RateLimited, TransportError, api_error
 from clavichord.client.filters import Filter
-from clavichord.client.pacing import Budget, Ledger, Pacing, Slot, check_patience
+from clavichord.client.pacing import PATIENCE, Budget, Ledger, Pacing, Slot
 from clavichord.client.retries import backoff, may_repeat, repeat_safe, retry_after
 from clavichord.client.types import UNSET, Call, Query, Reply, Request, Response, Route, Send, Sleep
 
@@ -162,10 +162,11 @@ class Core:
         """Waits until the slot may go; returns the seconds waited."""
         start = self.clock()
         if slot.ledgers:
-            check_patience(operation, slot.ledgers, start, waited, self.max_wait)
+            slot.check(operation, start, None if self.max_wait is None else self.max_wait - waited)
             slot.enter(start)
             while (wait := slot.wait(self.clock())) > 0:
-                check_patience(operation, slot.ledgers, self.clock(), 0.0, None)
+                if wait > PATIENCE:
+                    slot.check(operation, self.clock())
                 yield Sleep(wait)
         return self.clock() - start
 

@@ -111,8 +111,10 @@ class APIError(KlaviyoError):
             shown.append(f"and {len(self.errors) - 5} more")
         what = "; ".join(shown) or self.note or "no explanation in the answer"
         advice = self.advice()
-        text = f"{self.operation}: {self.status} {what}" + (f". {advice}" if advice else "")
-        return text.replace("..", ".") + (f" [request {self.request_id}]" if self.request_id else "")
+        text = f"{self.operation}: {self.status} {what}"
+        if advice:
+            text += f"{'' if what.endswith('.') else '.'} {advice}"
+        return text + (f" [request {self.request_id}]" if self.request_id else "")
 
 
 class InvalidRequest(APIError):

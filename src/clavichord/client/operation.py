@@ -312,9 +312,6 @@ class Paged(Declared[P], Generic[P, T]):
         return self._bound(face, lambda *args, **kwargs: pager(client, self, self.arguments(args, kwargs)))
 
 
-Declaration = Callable[Concatenate[Any, P], T]
-
-
 def one(
     method: str,
     path: str,

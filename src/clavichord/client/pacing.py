@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from clavichord.client.errors import RateLimited
-from clavichord.client.ring import BLOCKED, HEAD, HEADER, Doubles, Ring, default_folder, open_ring
+from clavichord.client.ring import BLOCKED, HAS_FLOCK, HEAD, HEADER, Doubles, Ring, default_folder, open_ring
 from clavichord.spec.types import Limit
 
 SECOND, MINUTE, DAY = 1.0, 60.0, 86400.0
@@ -28,9 +30,11 @@ _SEEN = (2, 5, 8)
 _QUOTA = (11, 12, 13)
 """header places of the windows' quotas where the server's differ from the catalogue's, 0 = as the catalogue says"""
 
+_REGAIN = 0.004
+"""share of the burst window that is tried again, per second"""
 PATIENCE = 120.0
 """seconds: a closed account (429 with a long Retry-After, daily cap) is reported instead of waited for beyond this"""
-_ABANDONED = 5.0
+_ABANDONED = 10.0
 """seconds after its time that a reserved slot counts as used: its process died or was stopped"""
 
 
@@ -54,9 +58,17 @@ class Ledger:
         self._ring = ring
         self._adopt_higher = adopt_higher
         self._spec = (limit.burst, limit.steady, limit.daily)
+        self._left: deque[tuple[int, float]] = deque()
+        self._share, self._share_at = 1.0, 0.0
 
     def _quota(self, doubles: Doubles, window: int) -> int:
         return int(doubles[_QUOTA[window]]) or self._spec[window]
+
+    def _usable(self, doubles: Doubles, window: int, now: float) -> int:
+        """The quota, of the burst window only the share that refusals have left to us (it grows back)."""
+        quota = self._quota(doubles, window)
+        share = self._share + (now - self._share_at) * _REGAIN
+        return quota if window or share >= 1 else max(1, int(quota * share))
 
     def _entry(self, slot: int) -> int:
         return HEADER + slot % self._ring.capacity
@@ -67,7 +79,7 @@ class Ledger:
         earliest = 0.0
         head = int(doubles[HEAD])
         for window, seconds in enumerate(_WINDOWS):
-            quota = self._quota(doubles, window)
+            quota = self._usable(doubles, window, now)
             if not quota:
                 continue
             opens = 0.0
@@ -76,6 +88,8 @@ class Ledger:
                 went = doubles[self._entry(before)]
                 if went < 0:  # reserved: cannot go before now, unless its process is gone
                     went = max(-went, now) if now + went < _ABANDONED else -went
+                elif went > now:  # sent in the future: left over from before a boot
+                    went = 0.0
                 if went:
                     opens = went + seconds + self.margin
             place = _SEEN[window]
@@ -88,14 +102,16 @@ class Ledger:
                 earliest = max(earliest, opens)
         return closed, earliest
 
-    def forecast(self, now: float) -> tuple[float, float]:
-        """`(closed until, earliest)` for a request that would ask now."""
+    def forecast(self, now: float, slot: int | None = None) -> tuple[float, float]:
+        """`(closed until, earliest)` for a slot, or for the one that asking now would give."""
         with self._ring.locked() as doubles:
-            return self._gates(doubles, int(doubles[HEAD]), now)
+            self._clear(doubles)
+            return self._gates(doubles, int(doubles[HEAD]) if slot is None else slot, now)
 
     def enter(self, now: float) -> int:
         """Takes the next slot. The caller must `go` with it or `leave` it."""
         with self._ring.locked() as doubles:
+            self._clear(doubles)
             slot = int(doubles[HEAD])
             doubles[HEAD] = slot + 1
             doubles[self._entry(slot)] = -max(now, *self._gates(doubles, slot, now))
@@ -104,6 +120,7 @@ class Ledger:
     def wait(self, slot: int, now: float) -> float:
         """Seconds until the slot may go, 0 if it may now, -1 if it was given away (the caller slept too long)."""
         with self._ring.locked() as doubles:
+            self._clear(doubles)
             entry = self._entry(slot)
             if int(doubles[HEAD]) - slot > self._ring.capacity or now + doubles[entry] > _ABANDONED:
                 return -1.0
@@ -119,13 +136,26 @@ class Ledger:
             doubles[self._entry(slot)] = now
 
     def leave(self, slot: int, now: float) -> None:
-        """The slot will not be used. The newest one is returned; an older one counts as used (the safe side)."""
-        with self._ring.locked() as doubles:
-            if int(doubles[HEAD]) == slot + 1:
+        """The slot will not be used. The newest one is returned; an older one counts as used (the safe side).
+
+        Never waits for the lock: the garbage collector may close an abandoned call while this very thread holds it.
+        """
+        self._left.append((slot, now))
+        with suppress(OSError), self._ring.locked(wait=False) as doubles:
+            self._clear(doubles)
+
+    def _clear(self, doubles: Doubles) -> None:
+        """Takes back what was left, newest first."""
+        if not self._left:
+            return
+        left = [self._left.popleft() for _ in range(len(self._left))]
+        for slot, when in sorted(left, reverse=True):
+            head = int(doubles[HEAD])
+            if head == slot + 1:
                 doubles[HEAD] = slot
                 doubles[self._entry(slot)] = 0.0
-            elif int(doubles[HEAD]) - slot <= self._ring.capacity:
-                doubles[self._entry(slot)] = now
+            elif head - slot <= self._ring.capacity:
+                doubles[self._entry(slot)] = when
 
     def seen(self, slot: int, sent: float, headers: Mapping[str, str], now: float) -> None:
         """Takes in an answer's RateLimit headers (FACTS §5, LIVE)."""
@@ -154,8 +184,14 @@ class Ledger:
                 doubles[place + 2] = min(held, until)  # Reset is in whole seconds: the least of many is the nearest
 
     def refused(self, retry_after: float, now: float) -> None:
-        """A 429: nobody sends before `retry_after` seconds have passed, and the margin grows a little."""
-        self.margin = min(self.margin * 1.25, 0.6)
+        """A 429: nobody sends before `retry_after` seconds have passed.
+
+        A refusal that ends within a second or two is the burst window's, which no header shows in time: others send
+        too, so this process takes less of it for a while.
+        """
+        if retry_after <= 2 and now - self._share_at >= 1:
+            self._share = max(0.1, 0.8 * min(1.0, self._share + (now - self._share_at) * _REGAIN))
+            self._share_at = now
         with self._ring.locked() as doubles:
             doubles[BLOCKED] = max(doubles[BLOCKED], now + retry_after)
 
@@ -193,6 +229,19 @@ class Slot:
     def enter(self, now: float) -> None:
         self._places = [ledger.enter(now) for ledger in self.ledgers]
 
+    def check(self, operation: str, now: float, max_wait: float | None = None) -> None:
+        """RateLimited if the wait would be longer than is sensible (`PATIENCE`) or allowed (`max_wait`, seconds)."""
+        places: Sequence[int | None] = self._places or [None] * len(self.ledgers)
+        for ledger, place in zip(self.ledgers, places, strict=True):
+            closed, earliest = ledger.forecast(now, place)
+            if closed - now > PATIENCE:
+                note, daily = "not sent, the limit is used up", ledger.limit.daily > 0
+                raise RateLimited(operation, note=note, retry_after=closed - now, daily=daily, sent=False)
+            wait = max(closed, earliest) - now
+            if max_wait is not None and wait > max_wait:
+                note = f"not sent, it would wait {wait:.1f} s for the rate limit, longer than max_wait allows"
+                raise RateLimited(operation, note=note, retry_after=wait, sent=False)
+
     def wait(self, now: float) -> float:
         """Seconds until the request may be sent."""
         longest = 0.0
@@ -218,8 +267,9 @@ class Slot:
                 ledger.leave(place, now)
 
     def seen(self, headers: Mapping[str, str], now: float) -> None:
-        for ledger, place in zip(self.ledgers, self._places, strict=True):
-            ledger.seen(place, self.sent, headers, now)
+        """Takes in an answer's headers; they speak of the lowest limit that counted it, which is the last ledger's."""
+        if self.ledgers:
+            self.ledgers[-1].seen(self._places[-1], self.sent, headers, now)
 
     def refused(self, retry_after: float, now: float) -> None:
         for ledger in self.ledgers:
@@ -253,7 +303,7 @@ class Pacing:
     def _where(self, origin: str) -> Path | None:
         if self._folder != "auto":
             return Path(self._folder) if self._folder is not None else None
-        if (urlsplit(origin).hostname or "") in ("localhost", "127.0.0.1", "::1"):
+        if not HAS_FLOCK or urlsplit(origin).hostname in ("localhost", "127.0.0.1", "::1"):
             return None
         return default_folder()
 
@@ -274,20 +324,3 @@ class Pacing:
         capacity = 2 * max(limit.burst, limit.steady, limit.daily) + 1024
         ring = open_ring(self._where(origin), f"{who}.{what}.{limit.burst}-{limit.steady}-{limit.daily}.ring", capacity)
         return Ledger(limit, ring, self._margin, adopt_higher=not key[2])
-
-
-def check_patience(
-    operation: str, ledgers: Sequence[Ledger], now: float, waited: float, max_wait: float | None
-) -> None:
-    """RateLimited if the request would have to wait longer than is sensible (`PATIENCE`) or allowed (`max_wait`)."""
-    for ledger in ledgers:
-        closed, earliest = ledger.forecast(now)
-        if closed - now > PATIENCE:
-            daily = ledger.limit.daily > 0
-            raise RateLimited(
-                operation, note="not sent, the limit is used up", retry_after=closed - now, daily=daily, sent=False
-            )
-        wait = max(closed, earliest) - now
-        if max_wait is not None and wait + waited > max_wait:
-            note = f"not sent, it would wait {wait:.1f} s for the rate limit and max_wait is {max_wait:g} s"
-            raise RateLimited(operation, note=note, retry_after=wait, sent=False)

@@ -1,7 +1,7 @@
 """What every model is made of: typed attributes decoded in one pass, the document kept for all else.
 
-Decoding is lenient. Unknown attributes stay in `.extra`, nulls are allowed everywhere, and a value of an unexpected type
-is kept as it came instead of raising. Relationships, links and unknown attributes are decoded when somebody asks.
+Decoding is lenient. Unknown attributes stay in `.extra`, nulls are allowed everywhere, and a value of an unexpected
+type is kept as it came instead of raising. Relationships, links and unknown attributes are decoded when asked for.
 """
 
 from __future__ import annotations

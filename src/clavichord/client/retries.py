@@ -92,9 +92,8 @@ def _events(node: Any) -> Iterator[Mapping[str, Any]]:
         if node.get("type") == "event" and isinstance(attributes, dict):
             yield attributes
         else:
-            for name, inner in node.items():
-                if name != "properties":
-                    yield from _events(inner)
+            for inner in node.values():
+                yield from _events(inner)
 
 
 def may_repeat(failure: Reply | TransportError) -> bool | None:

@@ -36,7 +36,14 @@ class Ring(Protocol):
 
     capacity: int
 
-    def locked(self) -> contextlib.AbstractContextManager[Doubles]: ...
+    def locked(self, *, wait: bool = True) -> contextlib.AbstractContextManager[Doubles]:
+        """BlockingIOError if not `wait` and somebody holds the lock."""
+        ...
+
+
+def _acquire(lock: threading.Lock, wait: bool) -> None:
+    if not lock.acquire(blocking=wait):
+        raise BlockingIOError
 
 
 class ProcessRing:
@@ -48,9 +55,12 @@ class ProcessRing:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[Doubles]:
-        with self._lock:
+    def locked(self, *, wait: bool = True) -> Iterator[Doubles]:
+        _acquire(self._lock, wait)
+        try:
             yield self._doubles
+        finally:
+            self._lock.release()
 
 
 class HostRing:
@@ -80,15 +90,19 @@ class HostRing:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[Doubles]:
-        with self._lock:
+    def locked(self, *, wait: bool = True) -> Iterator[Doubles]:
+        _acquire(self._lock, wait)
+        try:
             if self._pid != os.getpid():  # after a fork the file description, and with it the flock, is the parent's
                 self._open()
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            # another ring on the same file may be held by this very thread: not waiting must mean so here too
+            fcntl.flock(self._file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 yield self._doubles
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
 
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError, OSError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 from yarl import URL
 
@@ -17,6 +19,7 @@ class AiohttpTransport:
         self._timeouts = timeouts
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _open(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -32,11 +35,16 @@ class AiohttpTransport:
         session._retry_connection = False
         return session
 
+    def _on_this_loop(self) -> aiohttp.ClientSession:
+        """The session of the running loop; one of a loop that has ended is dropped, its sockets went with it."""
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._session.closed or self._loop is not loop:
+            self._session, self._loop = self._open(), loop
+        return self._session
+
     async def send(self, request: Request) -> Reply:
-        if self._session is None or self._session.closed:
-            self._session = self._open()
         try:
-            async with self._session.request(
+            async with self._on_this_loop().request(
                 request.method,
                 URL(request.url, encoded=True),
                 data=request.body,
