@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"clavichord: the command line is not installed ({error.name} is missing)\n  {INSTALL}\n")
         return 1
-    from clavichord.cli.failures import STOPPED, on_bug, tell
+    from clavichord.cli.failures import FORESEEN, STOPPED, on_bug, tell
 
     sys.excepthook = on_bug
     # A stop from outside (systemd, docker, kill) ends like Ctrl-C: in order, and the next run goes on.
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return 1
-    except Exception as error:  # noqa: BLE001  (sorted by `tell`; what it does not know is raised again)
+    except FORESEEN as error:
         return tell(error)
 
 

@@ -14,6 +14,8 @@ from clavichord.client.errors import AuthenticationFailed, KlaviyoError, Permiss
 from clavichord.sync.mistakes import InvalidDefinition, SyncError
 
 STOPPED = 130
+FORESEEN = (SyncError, KlaviyoError, OSError, UnicodeDecodeError, ModuleNotFoundError)
+"""what `tell` explains; anything else is a mistake of ours"""
 _SECRETS = re.compile(r"\bpk_\w+|(?<=Klaviyo-API-Key )\S+")
 _secrets: set[str] = set()
 _logs: list[Path] = []
@@ -43,7 +45,7 @@ def block(what: str, *more: str) -> None:
 
 
 def tell(error: Exception) -> int:
-    """Says it and returns the exit code. What nobody foresaw is raised again, for `on_bug`."""
+    """Says one of FORESEEN and returns the exit code; a module of ours that is missing is raised again."""
     match error:
         case InvalidDefinition():
             count = len(error.mistakes)

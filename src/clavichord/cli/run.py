@@ -67,7 +67,7 @@ async def _run(project: Project, definition: SyncDefinition, root: Path, retry_r
                 traffic=traffic,
                 retry_rejected=retry_rejected,
             )
-            before = {number: signal.signal(number, _stopper(push)) for number in (signal.SIGINT, signal.SIGTERM)}
+            before = {number: signal.signal(number, _Stopper(push)) for number in (signal.SIGINT, signal.SIGTERM)}
             try:
                 return await push.run()
             finally:
@@ -75,7 +75,7 @@ async def _run(project: Project, definition: SyncDefinition, root: Path, retry_r
                     signal.signal(number, handler)
 
 
-class _stopper:
+class _Stopper:
     """The first signal stops in order, the second at once."""
 
     def __init__(self, push: Push) -> None:

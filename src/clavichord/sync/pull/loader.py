@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ WAITING_PAGES = 64
 """pages in memory at most, besides those that are being read or written"""
 PATIENCE = 0.25
 """seconds to wait for more pages before a small batch is written"""
+AT_LEAST_EVERY = 2.0
+"""seconds after which a batch is written however small it is: what a crash can cost, and how often progress shows"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,11 @@ class Loader:
         over = False
         while not over:
             page = await self._queue.get()
-            batch, size = [], 0
+            batch, size, due = [], 0, time.monotonic() + AT_LEAST_EVERY
             while page is not None:
                 batch.append(page)
                 size += page.bytes
-                if size >= BATCH_BYTES:
+                if size >= BATCH_BYTES or time.monotonic() >= due:
                     break
                 try:
                     page = await asyncio.wait_for(self._queue.get(), PATIENCE)

@@ -97,8 +97,8 @@ class Reader:
         while True:
             reached = slice.fetched
             try:
-                await self._walk(slice)
-                return
+                if await self._walk(slice):
+                    return
             except InvalidRequest:
                 if slice.fetched == reached:
                     raise
@@ -109,15 +109,22 @@ class Reader:
                 await self._deliver(slice, [], None, True)
                 return
 
-    async def _walk(self, slice: Slice) -> None:
+    async def _walk(self, slice: Slice) -> bool:
+        """Page after page from where the slice stands; False if a new walk is to take over, as the slice was cut."""
+        slice.cut = False
         query = dict(self._stream.query)
         if self._window is not None:
             query |= self._window.query(slice.start, slice.hi)
         path = {"id": slice.parent} if self._stream.parents else {}
         async for response in self._client.pages(self._stream.operation, path=path, query=query):
             self._told(response)
+            first = slice.fetched
             if not await self._page(slice, response):
-                return
+                break
+            # Not within one second: its rows would come again with every walk.
+            if slice.cut and slice.fetched != first:
+                return False
+        return True
 
     async def _page(self, slice: Slice, response: Response) -> bool:
         """Takes in one page; whether the walk goes on."""

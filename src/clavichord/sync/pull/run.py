@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -269,9 +268,3 @@ def next_reading(stream: Stream, cursor: Cursor, options: Block, parents: list[s
     due = [back for back, often in horizons.items() if now - cursor.repaired.get(str(back), 0) >= often]
     low = min([cursor.high_water - GRAIN, *(now - back for back in due)])
     return Reading(stream.live.field, now, [("", max(low, start or low), None)], due)
-
-
-def describe(report: Mapping[str, Any]) -> str:
-    """One line for a table of runs."""
-    rows = sum(stream["counts"]["new"] + stream["counts"]["changed"] for stream in report["streams"].values())
-    return f"{rows:,} rows written, {report['requests']:,} requests"

@@ -32,6 +32,8 @@ class Slice:
     density: float = 0.0
     """rows per second of the axis on its latest page; 0 = not known"""
     complete: bool = False
+    cut: bool = False
+    """its end has moved since its walk began: the walk would go on beyond it"""
 
     @property
     def start(self) -> int | None:
@@ -67,7 +69,7 @@ class Slices:
             if not split.fetched < middle < split.hi:
                 return None
             taken = Slice(split.parent, middle, split.hi)
-            split.hi = middle
+            split.hi, split.cut = middle, True
         self._running.append(taken)
         return taken
 
