@@ -78,7 +78,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind() -> None:
 def test_seeded_sandboxes_repeat_their_ids() -> None:
     ids: list[list[str]] = []
     for _ in range(2):
-        with running(seed=7) as served:
+        with running(random_seed=7) as served:
             api = Api(served.base_url, "pk_a")
             ids.append([api.list("A"), api.list("B")])
     assert ids[0] == ids[1]

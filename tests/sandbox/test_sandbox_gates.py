@@ -34,7 +34,7 @@ def test_a_wrong_key_gets_the_recorded_401(declared: str) -> None:
     assert error["source"] == {"pointer": "/data/"}
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer abc", "Klaviyo-API-Key", "Klaviyo-Key pk_full", "pk_full"])
+@pytest.mark.parametrize("header", [None, "", "Digest abc", "Klaviyo-API-Key", "Klaviyo-Key pk_full", "pk_full"])
 def test_no_key_or_another_scheme(declared: str, header: str | None) -> None:
     reply = (
         Api(declared, "").get("/api/accounts")
@@ -81,7 +81,7 @@ def test_revisions(api: Api, revision: str | None, status: int, detail: str) -> 
 
 def test_paths_and_methods(api: Api) -> None:
     assert api.get("/api/nonsense").errors[0]["code"] == "not_found"
-    assert api.get("/").status == 404
+    assert api.get("/other").status == 404
     assert api.get("/api/lists/").json["links"]["self"] == "https://a.klaviyo.com/api/lists"
     wrong = api("DELETE", "/api/lists")
     assert (wrong.status, wrong.headers["allow"]) == (405, "GET, POST")
@@ -93,16 +93,12 @@ def test_paths_and_methods(api: Api) -> None:
 
 def test_what_is_not_implemented_says_so_by_name(api: Api) -> None:
     for method, path, operation in [
-        ("GET", "/api/templates", "get_templates"),
         ("POST", "/api/campaigns", "create_campaign"),
-        ("POST", "/api/image-upload", "upload_image_from_file"),
+        ("GET", "/api/text-messaging-senders", "get_text_messaging_senders"),
     ]:
-        reply = api(method, path, {} if method == "POST" else None)
+        reply = api(method, path, {} if method == "POST" else None, headers={"revision": "2026-10-15"})
         assert (reply.status, reply.errors[0]["code"]) == (501, "not_implemented")
         assert operation in reply.errors[0]["detail"]
-    client = api("POST", "/client/events", {}, query="company_id=ABC123", headers={"Authorization": None})
-    assert client.status == 501
-    assert api("POST", "/client/events", {}, headers={"Authorization": None}).faults[0][0] == "company_id"
 
 
 def test_every_operation_of_the_catalogue_is_answered(api: Api) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.sandbox.sandbox_api import Api, until
 
-from clavichord.sandbox.clock import ManualClock
+from clavichord.sandbox.clock import VirtualClock
 from clavichord.sandbox.serve import running
 
 JOBS = "/api/profile-bulk-import-jobs"
@@ -109,7 +109,7 @@ def test_caps(api: Api) -> None:
 
 
 def test_job_moves_from_queued_to_processing_to_complete() -> None:
-    clock = ManualClock(1_800_000_000_000_000)
+    clock = VirtualClock(1_800_000_000_000_000)
     with running(clock=clock, limits="off", job_delay=10) as served:
         api = Api(served.base_url, "pk_waiting")
         list_id = api.list()

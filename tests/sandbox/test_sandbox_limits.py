@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from tests.sandbox.sandbox_api import Api, Reply
 
-from clavichord.sandbox.clock import SECOND, ManualClock
+from clavichord.sandbox.clock import SECOND, VirtualClock
 from clavichord.sandbox.limits import Mode, Phase
 from clavichord.sandbox.serve import running
 
@@ -16,9 +16,9 @@ MIDNIGHT = 20_000 * 86_400 * SECOND
 
 
 @contextmanager
-def limited(mode: Mode = "enforce", windows: Phase = "clock", after: float = 0.0) -> Iterator[tuple[Api, ManualClock]]:
+def limited(mode: Mode = "enforce", windows: Phase = "clock", after: float = 0.0) -> Iterator[tuple[Api, VirtualClock]]:
     """`after`: seconds since the last full day"""
-    clock = ManualClock(MIDNIGHT + round(after * SECOND))
+    clock = VirtualClock(MIDNIGHT + round(after * SECOND))
     with running(clock=clock, limits=mode, windows=windows) as served:
         yield Api(served.base_url, "pk_limited"), clock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.sandbox.sandbox_api import Api
 
-from clavichord.sandbox.clock import SECOND, ManualClock, parse
+from clavichord.sandbox.clock import SECOND, VirtualClock, parse
 from clavichord.sandbox.serve import running
 
 
@@ -51,7 +51,7 @@ def test_at_most_a_thousand_members_at_once(api: Api) -> None:
 
 
 def test_members_by_the_time_they_joined() -> None:
-    clock = ManualClock((parse("2026-01-01T00:00:00Z") or 0) + 400_000)
+    clock = VirtualClock((parse("2026-01-01T00:00:00Z") or 0) + 400_000)
     with running(clock=clock, limits="off") as served:
         api = Api(served.base_url, "pk_joining")
         list_id = api.list()

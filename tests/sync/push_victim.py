@@ -1,7 +1,7 @@
 """A process that pushes and kills itself, hard, at a chosen point.
 
-python push_victim.py ROOT URL KEY FILE POINT COUNT    POINT: answer (after the COUNT-th answer, before the ledger hears of
-it) · ledger (after the COUNT-th write of the ledger, before the request is sent) · snapshot (before the snapshot moves)
+python push_victim.py ROOT URL KEY FILE POINT COUNT    POINT: answer (after the COUNT-th answer, before the ledger hears
+of it) · ledger (after the COUNT-th write of the ledger) · snapshot (before the snapshot moves)
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from clavichord.client.client import AsyncKlaviyo
 from clavichord.client.types import Call
@@ -46,13 +47,9 @@ async def main(root: Path, url: str, key: str, file: str, point: str, count: int
             settle(self, *args)
             doom.nearer()
 
-        Ledger.settle = settled  # type: ignore[method-assign]
+        patch.object(Ledger, "settle", settled).start()
     if point == "snapshot":
-
-        def advance(*_: object) -> None:
-            doom.nearer()
-
-        room.advance = advance  # type: ignore[attr-defined]
+        patch.object(room, "advance", lambda *_: doom.nearer()).start()
     async with AsyncKlaviyo(key, base_url=url, on_response=heard) as client:
         with StateFolder(root / ".clavichord") as state:
             definition = load_sync((root / file).read_text("utf-8"), file)
@@ -60,5 +57,5 @@ async def main(root: Path, url: str, key: str, file: str, point: str, count: int
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    asyncio.run(main(Path(arguments[0]), *arguments[1:5], int(arguments[5])))
+    root, url, key, file, point, count = sys.argv[1:]
+    asyncio.run(main(Path(root), url, key, file, point, int(count)))

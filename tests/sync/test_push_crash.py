@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.sync.push_project import CUSTOMERS, ORDERS, Project, customer, order
+from tests.sync.test_push_run import CONSENT
 
 from clavichord.sandbox.serve import Running, running
 from clavichord.sync.mistakes import LeaseHeld
 from clavichord.sync.state import StateFolder
-from tests.sync.push_project import CUSTOMERS, ORDERS, Project, customer, order
-from tests.sync.test_push_run import CONSENT
 
 _numbers = itertools.count(1)
 SYNC = CUSTOMERS + CONSENT + "lists: [{list: Everybody, create: true}]\n"
@@ -41,7 +41,9 @@ def kill(project: Project, file: str, text: str, point: str, count: int) -> None
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
-@pytest.mark.parametrize(("point", "count"), [("answer", 1), ("answer", 3), ("ledger", 1), ("ledger", 4), ("snapshot", 1)])
+@pytest.mark.parametrize(
+    ("point", "count"), [("answer", 1), ("answer", 3), ("ledger", 1), ("ledger", 4), ("snapshot", 1)]
+)
 def test_events_after_a_kill(project: Project, point: str, count: int) -> None:
     project.orders(order(i) for i in range(3_500))
     kill(project, "orders.yaml", ORDERS, point, count)
@@ -56,7 +58,16 @@ def test_events_after_a_kill(project: Project, point: str, count: int) -> None:
 # POSTs: list, import, list again …, subscriptions. Ledger writes: sent, accepted, confirmed of each batch.
 @pytest.mark.parametrize(
     ("point", "count"),
-    [("answer", 1), ("answer", 3), ("answer", 4), ("ledger", 1), ("ledger", 3), ("ledger", 5), ("ledger", 6), ("snapshot", 1)],
+    [
+        ("answer", 1),
+        ("answer", 3),
+        ("answer", 4),
+        ("ledger", 1),
+        ("ledger", 3),
+        ("ledger", 5),
+        ("ledger", 6),
+        ("snapshot", 1),
+    ],
 )
 def test_profiles_lists_and_consents_after_a_kill(project: Project, point: str, count: int) -> None:
     project.customers(customer(i) for i in range(1_200))
@@ -97,6 +108,16 @@ def test_an_opt_out_between_kill_and_rerun_is_respected(project: Project) -> Non
     assert report.resumed is not None
     assert (report.resumed.classes["held"], report.resumed.classes["confirmed"]) == (1, 39)
     assert "bulk_subscribe_profiles" not in report.resumed.requests
+
+
+def test_a_run_whose_plan_is_gone_is_planned_anew(project: Project) -> None:
+    project.orders(order(i) for i in range(2_500))
+    kill(project, "orders.yaml", ORDERS, "answer", 2)
+    for file in (project.root / ".clavichord" / "plans").rglob("*.json"):
+        file.unlink()
+    report = project.run(ORDERS)
+    assert (report.resumed, report.exit_code, report.classes["confirmed"]) == (None, 0, 2_500)
+    assert len(project.events()) == 2_500
 
 
 def test_one_worker_an_account(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sync.push_project import CUSTOMERS, HEADER, ORDERS, Project
 
 from clavichord.sync.definition import EventSync, ProfileSync
 from clavichord.sync.documents import load_project, load_sync, schema
 from clavichord.sync.mistakes import InvalidDefinition
-from tests.sync.push_project import CUSTOMERS, HEADER, ORDERS, Project
+
+IDENTIFIERS = "  external_id: customer_id\n  email: email(address)\n  phone_number: phone(tel, country)\n"
 
 DESIGN = """\
 sync: loyalty_members
@@ -70,7 +72,10 @@ def test_all_mistakes_at_once_with_line_column_and_the_right_name() -> None:
         ("sync:\tx\n  y: 1\n", "not valid YAML"),
         ("a: &a [*a]\n", "s.yaml:1:"),
         ("sync: a\nto: profile\n", 'did you mean "profiles"?'),
-        (DESIGN.replace("connection: shop, sql: models/members.sql", "file: a.csv, sql: x"), "exactly one of file, sql and table"),
+        (
+            DESIGN.replace("connection: shop, sql: models/members.sql", "file: a.csv, sql: x"),
+            "exactly one of file, sql and table",
+        ),
         (DESIGN.replace("account: main", "account: main\nconfirm: {wait: 5}"), "needs its unit"),
         (DESIGN.replace("account: main", "account: main\nlimits: {max_changes: many}"), "a share (2%)"),
         (DESIGN.replace("account: main", "account: main\nzone: Mars/Olympus"), "IANA"),
@@ -88,7 +93,9 @@ def test_yaml_1_2_no_is_a_word_and_leading_zeros_stay() -> None:
 
 
 def test_a_key_in_the_project_file_is_refused_without_repeating_it() -> None:
-    project = load_project("accounts: {main: {api_key: env:KLAVIYO_API_KEY, base_url: http://x}}\nconnections: {shop: {files: data/}}\n")
+    project = load_project(
+        "accounts: {main: {api_key: env:KLAVIYO_API_KEY, base_url: http://x}}\nconnections: {shop: {files: data/}}\n"
+    )
     assert (project.accounts["main"].api_key.kind, project.accounts["main"].api_key.value) == ("env", "KLAVIYO_API_KEY")
     with pytest.raises(InvalidDefinition) as caught:
         load_project("accounts: {main: {api_key: pk_0123456789}}")
@@ -100,8 +107,14 @@ def test_the_schema_is_published() -> None:
     assert {"ProfileSync", "EventSync"} <= set(schema()["$defs"])
 
 
-_words = st.sampled_from([*"sync to from map profiles events key file metric time lists consent email".split(), "x", "1", "~"])
-_values = st.recursive(_words | st.integers() | st.none() | st.booleans() | st.text(max_size=5), lambda v: st.lists(v, max_size=3) | st.dictionaries(_words, v, max_size=4), max_leaves=12)
+_words = st.sampled_from(
+    [*["sync", "to", "from", "map", "profiles", "events", "key", "file", "metric", "lists", "email"], "x", "1", "~"]
+)
+_values = st.recursive(
+    _words | st.integers() | st.none() | st.booleans() | st.text(max_size=5),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(_words, v, max_size=4),
+    max_leaves=12,
+)
 
 
 @given(st.text(max_size=200) | _values.map(str) | _values.map(lambda v: f"to: profiles\nsync: a\nmap: {v}\n"))
@@ -138,7 +151,10 @@ class TestAgainstTheSource:
             ["sync.yaml:10:16", "map.properties.Points"],
             ["sync.yaml:10:36", "map.properties.Tier"],
         ]
-        assert 'the source has no column "adress" in `email(adress)` (at character 7) → did you mean "address"?' in found[0]
+        assert (
+            'the source has no column "adress" in `email(adress)` (at character 7) → did you mean "address"?'
+            in found[0]
+        )
         assert 'did you mean "first_name"?' in found[1]
 
     @pytest.mark.parametrize(
@@ -153,7 +169,7 @@ class TestAgainstTheSource:
             ("Points: points", 'Points: "a) from x; drop table y --"', "expression"),
             ("Points: points", "Points: points +", "ends too early"),
             ("Points: points", "Points: random()", "gives another value every time"),
-            ("  external_id: customer_id\n  email: email(address)\n  phone_number: phone(tel, country)\n", "", "no identifier"),
+            (IDENTIFIERS, "", "no identifier"),
             ("{points: integer}", "{points: intger}", "not an SQL type"),
             ("{points: integer}", "{point: integer}", 'did you mean "points"?'),
             ("customers.csv", "custmers.csv", 'did you mean "customers.csv"?'),
@@ -171,12 +187,17 @@ class TestAgainstTheSource:
     def test_a_time_without_a_zone(self, project: Project) -> None:
         text = ORDERS.replace("zone: UTC\n", "").replace("time: ordered_at", "time: ordered_at::timestamp")
         assert "the time has no zone" in project.check(text)[0]
-        project.write("orders.csv", "order_id,customer_id,ordered_at,total\n1,c,2024-01-01 10:00:00,1\n2,c,2024-01-01T10:00:00+02:00,1\n")
+        project.write(
+            "orders.csv",
+            "order_id,customer_id,ordered_at,total\n1,c,2024-01-01 10:00:00,1\n2,c,2024-01-01T10:00:00+02:00,1\n",
+        )
         plan = project.plan(ORDERS.replace("zone: UTC\n", ""))
         assert [(f.row, f.code) for f in plan.findings] == [(2, "expression.failed")]
         assert "add `zone:`" in plan.findings[0].message
 
-    _expression = st.text(alphabet="abcdefginopst_(),.'\"+-*/:|=<>[]{}?$; 0123456789\n", max_size=40) | st.text(max_size=20)
+    _expression = st.text(alphabet="abcdefginopst_(),.'\"+-*/:|=<>[]{}?$; 0123456789\n", max_size=40) | st.text(
+        max_size=20
+    )
 
     @given(_expression)
     @settings(max_examples=150, deadline=None)

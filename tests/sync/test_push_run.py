@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.sync.push_project import CUSTOMERS, ORDERS, Project, customer, order
 
 from clavichord.sandbox.serve import Running, running
 from clavichord.sync.mistakes import InvalidDefinition, StateError
-from tests.sync.push_project import CUSTOMERS, ORDERS, Project, customer, order
 
 CONSENT = """\
 consent:
@@ -143,7 +143,11 @@ def test_blanks_keep_and_clear(project: Project) -> None:
     report = project.run(CUSTOMERS + "blanks: clear\n")
     assert report.classes["confirmed"] == 12
     profile = project.profiles()["c00003"]
-    assert (profile["first_name"], profile["properties"], profile["email"]) == (None, {"Points": 3}, "person3@shop.example")
+    assert (profile["first_name"], profile["properties"], profile["email"]) == (
+        None,
+        {"Points": 3},
+        "person3@shop.example",
+    )
 
 
 class TestConsent:
@@ -194,7 +198,9 @@ class TestConsent:
         assert (report.classes["held"], report.exit_code) == (2, 5)
         assert "bulk_subscribe_profiles" not in report.requests
 
-    def test_without_historical_a_double_opt_in_list_leaves_the_consent_accepted_and_mails_once(self, project: Project) -> None:
+    def test_without_historical_a_double_opt_in_list_leaves_the_consent_accepted_and_mails_once(
+        self, project: Project
+    ) -> None:
         project.customers(customer(i) for i in range(6))
         consent = CONSENT.replace("    historical: true\n", "") + "confirm: {wait: 1s}\n"
         report = project.run(CUSTOMERS + consent)
@@ -343,4 +349,13 @@ def test_no_secret_and_no_leftover_in_the_state_folder(project: Project) -> None
     project.run(CUSTOMERS)
     files = [f for f in (project.root / ".clavichord").rglob("*") if f.is_file()]
     assert not any(project.key.encode() in f.read_bytes() for f in files)
-    assert not any("temp" in f.parts for f in files)
+    project.write("customers.csv", "customer_id\nc1\n")
+    with pytest.raises(InvalidDefinition):
+        project.run(CUSTOMERS)
+    files = [f for f in (project.root / ".clavichord").rglob("*") if f.is_file()]
+    assert {f.name for f in files if "plans" in f.parts} == {
+        "plan.parquet",
+        "plan.json",
+        "batches.json",
+        "findings.json",
+    }

@@ -4,110 +4,182 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
 
 import msgspec
 
-from clavichord.sandbox import auth, control, inferred, payload, query, revision
-from clavichord.sandbox.call import Answer, Call
-from clavichord.sandbox.clock import SECOND, Clock, RealClock
+from clavichord.sandbox import (
+    auth,
+    control,
+    coverage,
+    faults,
+    late,
+    payload,
+    revision,
+    seeds,
+    ui,
+    wire,
+)
+from clavichord.sandbox.clock import SECOND, VirtualClock
 from clavichord.sandbox.engine import Engine
-from clavichord.sandbox.errors import JSON_API, Refusal, invalid, service
-from clavichord.sandbox.journal import Journal
-from clavichord.sandbox.limits import Headers, Limits, Mode, Phase
+from clavichord.sandbox.errors import JSON_API, Refusal
+from clavichord.sandbox.faults import Fault, Faults
+from clavichord.sandbox.gates import Gates
+from clavichord.sandbox.journal import Entry, Journal
+from clavichord.sandbox.limits import Limits, Mode, Phase
+from clavichord.sandbox.oauth import OAuth
 from clavichord.sandbox.resources import BEHAVIOURS, declare_jobs
+from clavichord.sandbox.snapshots import Snapshots
 from clavichord.sandbox.store import Store
-from clavichord.spec import load
+from clavichord.sandbox.wire import Receive, Reply, Request, Scope, Send
+from clavichord.spec import REVISION
 
 LINK_BASE = "https://a.klaviyo.com"
-_PAGE = 100
-"""rows of a collection that has no page[size] (FACTS §4.6)"""
-_PAGES = {"get_metrics": 200}
+Quirks = Literal["spec", "live"]
+_KEEP, _DRAIN = 2 * payload.MAX_BODY, 16 * payload.MAX_BODY
+_HORIZON = 400 * 86_400 * SECOND
 _log = logging.getLogger(__name__)
-_DRAIN = 16 * payload.MAX_BODY
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class _Request(NamedTuple):
-    """A request that was read."""
+class Options(TypedDict, total=False):
+    """What a sandbox can be made with."""
 
-    method: str
-    raw_path: str
-    """as it came, without query: an id may hold an encoded slash"""
-    path: str
-    query: bytes
-    headers: Mapping[bytes, bytes]
-    body: bytes
-
-
-class _Reply:
-    """What goes back, and what the journal says about it."""
-
-    __slots__ = ("account", "body", "headers", "operation", "status")
-
-    def __init__(self) -> None:
-        self.status = 500
-        self.headers: Headers = []
-        self.body = b""
-        self.operation: str | None = None
-        self.account: str | None = None
+    db: str
+    """SQLite file; `:memory:`, the default, is not kept"""
+    limits: Mode
+    """off, headers (count and tell, the default), enforce (429)"""
+    windows: Phase
+    """where the windows of limits start"""
+    limit_scale: float
+    """factor on every limit"""
+    keys: auth.Keys
+    """declared keys with their scopes (None: all); one that is declared keeps all others out"""
+    link_base: str
+    """start of every link"""
+    job_delay: float
+    """seconds until accepted work is done, 0 = before the answer; 0.2"""
+    latency: float
+    """milliseconds added to every answer"""
+    clock: VirtualClock
+    seed: str | Path
+    """a seed file, or `demo`: an empty sandbox begins with it, a reset goes back to it"""
+    quirks: Quirks
+    """`spec` (the default) answers with the specified success statuses, `live` with the recorded ones"""
+    random_seed: int
+    """makes ids repeatable"""
 
 
 class Sandbox:
-    """A stateful Klaviyo.
+    """A stateful Klaviyo. Raises ValueError for a file that is not a sandbox's, SeedError for a seed that is wrong."""
 
-    `db`: SQLite file, `:memory:` is not kept · `limits`: off, headers (count and tell), enforce (429) · `windows`:
-    where limit windows start · `keys`: declared keys with their scopes (None: all); declaring one refuses all others ·
-    `link_base`: start of every link · `job_delay`: seconds until accepted work is done, 0 = before the answer ·
-    `latency`: milliseconds added to every answer · `seed`: makes ids repeatable.
-    Raises ValueError for a file that is not a sandbox's.
-    """
-
-    def __init__(
-        self,
-        *,
-        db: str = ":memory:",
-        limits: Mode = "headers",
-        windows: Phase = "clock",
-        keys: auth.Keys | None = None,
-        link_base: str = LINK_BASE,
-        job_delay: float = 0.2,
-        latency: float = 0,
-        clock: Clock | None = None,
-        seed: int | None = None,
-    ) -> None:
-        self.clock = clock or RealClock()
-        self.catalogue = load()
-        self.engine = Engine(Store(db), self.clock, self.catalogue, link_base, job_delay, seed)
+    def __init__(self, **options: Unpack[Options]) -> None:
+        quirks = options.get("quirks", "spec")
+        self.clock = options.get("clock") or VirtualClock()
+        catalogue = revision.catalogue_of(REVISION, live=quirks == "live")
+        self.engine = Engine(
+            Store(options.get("db", ":memory:")),
+            self.clock,
+            catalogue,
+            options.get("link_base", LINK_BASE),
+            options.get("job_delay", 0.2),
+            options.get("random_seed"),
+        )
         declare_jobs(self.engine)
-        self.limits = Limits(self.clock, limits, windows)
+        late.declare(self.engine, BEHAVIOURS)
+        self.releases = revision.Releases(self.engine, BEHAVIOURS, live=quirks == "live")
+        self.limits = Limits(
+            self.clock,
+            options.get("limits", "headers"),
+            options.get("windows", "clock"),
+            options.get("limit_scale", 1),
+        )
+        self._first_limits = (self.limits.mode, self.limits.phase, self.limits.scale)
         self.journal = Journal()
-        self.latency = latency
-        self._keyring = auth.Keyring(keys)
+        self.faults = Faults()
+        self.oauth = OAuth(self.engine, self.limits, ui.authorize_page)
+        self.keyring = auth.Keyring(options.get("keys"), self.oauth.caller)
+        self._gates = Gates(self.clock, self.releases, self.keyring, self.limits, self.journal, self.open)
+        self.snapshots = Snapshots(self.engine, self.clock, self.keyring)
+        self.latency = options.get("latency", 0)
+        self.quirks = quirks
         self._seen: set[str] = set()
+        self._in_tests = "PYTEST_VERSION" in os.environ
         self._runner: asyncio.Task[None] | None = None
+        self._seed: seeds.Seed | None = None
+        try:
+            if "seed" in options:
+                self._seed = seeds.read(options["seed"])
+            if any(self.engine.store.counts().values()):  # a file that was kept stays as it is until a reset
+                seeds.declare_keys(self, self._seed)
+            else:
+                self._begin()
+        except ValueError:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        """The state that every reset goes back to."""
+        if self._seed is not None:
+            seeds.plant(self, self._seed)
+        self.snapshots.save("")
 
     @property
     def implemented(self) -> list[str]:
         """The operations that are not answered with 501."""
         return sorted(BEHAVIOURS)
 
+    # For the serving thread, all of these: the control plane calls them between requests.
+
     def reset(self) -> None:
-        """As new: no data, no counted request, an empty journal. For the serving thread (`POST /_sandbox/reset`)."""
-        self.engine.reset()
-        self.limits.reset()
+        """As new: the seed's data, the first clock, keys and limits, no faults, nothing counted, an empty journal."""
+        if "" in self.snapshots:
+            self.restore("")
+        else:
+            self.engine.clear()
+            self._seen.clear()
+            self.limits.reset()
+            self._begin()
+        self.limits.configure(*self._first_limits)
+        self.faults.clear()
         self.journal.clear()
+
+    def restore(self, name: str) -> None:
+        """Goes back to a snapshot. KeyError for a name that was not saved."""
+        self.snapshots.restore(name)
+        self.limits.reset()
         self._seen.clear()
 
+    def travel(self, target: int | None) -> int:
+        """Moves the clock to `target`, doing what falls due on the way at its own time; None: until nothing is left to
+        do (for 400 days at most). Gives the number of times it stopped."""
+        jobs, stops = self.engine.jobs, 0
+        last = target if target is not None else self.clock.now() + _HORIZON
+        while (due := jobs.next_due()) is not None and due <= last:
+            self.clock.set(max(due, self.clock.now()))
+            jobs.run_due()
+            stops += 1
+        if target is not None:
+            self.clock.set(max(target, self.clock.now()))
+        jobs.wake()
+        return stops
+
+    def open(self, account: str) -> None:
+        """An account begins with its first request."""
+        if account not in self._seen:
+            with self.engine.store.write():
+                self.engine.store.execute(
+                    "INSERT OR IGNORE INTO account (id, created) VALUES (?, ?)", (account, self.clock.now() // SECOND)
+                )
+            self._seen.add(account)
+
     def close(self) -> None:
+        self.snapshots.close()
         self.engine.store.close()
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
@@ -135,118 +207,106 @@ class Sandbox:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        body = await _read(receive)
-        if body is None:  # the client went away
+        request = await wire.read(scope, receive, _KEEP, _DRAIN)
+        if request is None:
             return
-        path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
-        if path.startswith("/_sandbox"):
-            reply = _Reply()
-            reply.status, reply.body = control.answer(self, scope["method"], path, scope["query_string"], body)
-            reply.headers.append((b"content-type", b"application/json"))
-        else:
+        reply = self._beside(request)
+        if reply is None:
             if self.latency:
                 await asyncio.sleep(self.latency / 1000)
-            request = _Request(
-                scope["method"], path, scope["path"], scope["query_string"], dict(scope["headers"]), body
-            )
-            reply = self._answer(request)
-            ms = (time.perf_counter() - began) * 1000
-            at = self.clock.now() / SECOND
-            self.journal.record(at, scope["method"], scope["path"], reply.operation, reply.status, ms, reply.account)
-        if reply.body or reply.status not in (202, 204):
-            reply.headers.append((b"content-length", b"%d" % len(reply.body)))
-        elif reply.status == 202:
-            reply.headers.append((b"content-length", b"0"))
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+            fault, reply = None, None
+            if self.faults or faults.HEADER in request.headers:
+                fault, reply = self._choose(request)
+            if fault is not None and fault.latency:
+                await asyncio.sleep(fault.latency / 1000)
+            if fault is not None and fault.connection == "reset":
+                reply = self._injected(request, fault, Reply(0))
+            reply = reply or self._answer(request, fault)
+            self._record(request, reply, began)
+            if fault is not None and fault.connection in ("reset", "lost"):
+                return await wire.reset(scope, receive)
+            if fault is not None and fault.connection == "torn":
+                return await wire.tear(scope, receive, send, reply)
+        return await wire.answer(scope, send, reply)
 
-    def _answer(self, request: _Request) -> _Reply:
-        reply = _Reply()
+    def _beside(self, request: Request) -> Reply | None:
+        """Everything that is no API: control plane, pages, OAuth; None for the API."""
+        path = request.raw_path
+        if path.startswith(("/api/", "/client/")):
+            return None
+        if path.startswith("/_sandbox"):
+            return control.answer(self, request)
+        if path.startswith("/oauth/"):
+            if request.method == "POST" and path.startswith("/oauth/authorize") and not control.own_origin(request):
+                return Reply(403)
+            given = self.oauth.answer(request.method, path, request.query, request.headers, request.body)
+            return Reply(given.status, given.body, [*given.headers, (b"content-type", given.type)])
+        return ui.answer(request)
+
+    def _record(self, request: Request, reply: Reply, began: float) -> None:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" (")[0] or None if self._in_tests else None
+        entry = Entry(
+            self.journal.number + 1,
+            self.clock.now() / SECOND,
+            request.method,
+            request.path,
+            request.query.decode("latin-1"),
+            reply.operation,
+            request.headers.get(b"revision", b"").decode("latin-1"),
+            reply.status,
+            round((time.perf_counter() - began) * 1000, 3),
+            reply.account,
+            reply.fault,
+            reply.unread,
+            test,
+        )
+        self.journal.record(entry, request.body, reply.body)
+        if test is not None and reply.operation is not None and reply.fault is None and reply.status < 500:
+            coverage.drove(test, reply.operation)
+
+    def _choose(self, request: Request) -> tuple[Fault | None, Reply | None]:
+        """The fault for a request; or the answer to one that asks for a fault that there is not."""
+        operation, account = self._gates.meant(request)
+        text = request.headers.get(faults.HEADER, b"").decode("latin-1")
+        if not text:
+            return self.faults.choose(operation or "*", account or ""), None
         try:
-            answer = self._pass(request, reply)
+            return faults.from_header(text, operation or "*", self.releases.operations), None
+        except Refusal as refusal:
+            return None, self._refused(refusal, Reply())
+
+    def _injected(self, request: Request, fault: Fault, reply: Reply) -> Reply:
+        reply.operation, reply.account = self._gates.meant(request)
+        reply.fault = ", ".join(fault.effects())
+        return reply
+
+    def _answer(self, request: Request, fault: Fault | None = None) -> Reply:
+        reply = Reply()
+        try:
+            refusal = fault.refusal() if fault is not None else None
+            if fault is not None:
+                self._injected(request, fault, reply)
+            if refusal is not None:
+                raise refusal
+            answer = self._gates.let_through(request, reply, fault)
             reply.status, reply.body = answer
             if answer.body:
                 reply.headers.append((b"content-type", JSON_API))
         except Refusal as refusal:
-            reply.status = refusal.status
-            reply.headers = refusal.headers if refusal.status == 429 else reply.headers + refusal.headers
-            members = [error.members(self.engine.ids.uuid()) for error in refusal.errors]
-            reply.body = msgspec.json.encode({"errors": members})
+            self._refused(refusal, reply)
         return reply
 
-    def _pass(self, request: _Request, reply: _Reply) -> Answer:
-        """The gates, in order: path, key, method, revision, limit, scope, implementation, query, body."""
-        allowed = self.catalogue.methods(request.raw_path)
-        if not allowed:
-            raise service(404, "not_found", "Not found.", "Not found.")
-        client = request.raw_path.startswith("/client/")
-        scopes = None
-        if not client:
-            reply.account, scopes = self._keyring.identify(request.headers.get(b"authorization", b"").decode("latin-1"))
-        found = self.catalogue.match("GET" if request.method == "HEAD" else request.method, request.raw_path)
-        if found is None:
-            title = f'Method "{request.method}" not allowed.'
-            raise service(405, "method_not_allowed", title, title, (b"allow", ", ".join(allowed).encode()))
-        operation, parameters = found
-        reply.operation = operation.id
-        given = request.headers.get(b"revision", b"").decode("latin-1")
-        revision.check(given, self.clock, self.catalogue.revision)
-        if client:
-            company = parse_qs(request.query.decode("latin-1")).get("company_id", [""])[0]
-            if not company:
-                raise invalid(inferred.REQUIRED.format(name="company_id"), parameter="company_id")
-            reply.account = company
-        account = reply.account or ""
-        reply.headers += self.limits.admit(account, operation, request.query)
-        auth.permit(operation, scopes)
-        behaviour = BEHAVIOURS.get(operation.id)
-        if behaviour is None:
-            text = f"The sandbox does not implement {operation.id} yet."
-            raise service(501, "not_implemented", "Not implemented.", text)
-        self._open(account)
-        asked = query.read(request.query, operation, _PAGES.get(operation.id, _PAGE))
-        data = payload.read(self.engine.bodies, operation, request.headers, request.body) if operation.body else None
-        call = Call(
-            engine=self.engine,
-            operation=operation,
-            account=account,
-            now=self.clock.now(),
-            path=request.path,
-            id=next(iter(parameters.values()), ""),
-            query=asked,
-            data=data,
-        )
-        return behaviour(call)
-
-    def _open(self, account: str) -> None:
-        """An account begins with its first request."""
-        if account not in self._seen:
-            with self.engine.store.write():
-                self.engine.store.execute(
-                    "INSERT OR IGNORE INTO account (id, created) VALUES (?, ?)", (account, self.clock.now() // SECOND)
-                )
-            self._seen.add(account)
+    def _refused(self, refusal: Refusal, reply: Reply) -> Reply:
+        reply.status = refusal.status
+        reply.headers = refusal.headers if refusal.status == 429 else reply.headers + refusal.headers
+        members = [error.members(self.engine.ids.uuid()) for error in refusal.errors]
+        reply.body = msgspec.json.encode({"errors": members})
+        return reply
 
 
 def _stopped(runner: asyncio.Task[None]) -> None:
     """Jobs end with the server; before that it is a fault of the sandbox that nobody would hear of."""
     if not runner.cancelled():
         _log.error("the sandbox no longer works on jobs", exc_info=runner.exception())
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; what is far beyond the ceiling is read and dropped, so that the client gets its 413."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if chunk and size <= 2 * payload.MAX_BODY:
-            chunks.append(chunk)
-        if not message.get("more_body") or size > _DRAIN:
-            return b"".join(chunks)

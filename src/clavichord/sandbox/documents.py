@@ -20,7 +20,11 @@ _RELATIONSHIPS: Mapping[str, tuple[str, ...]] = {
     "list": ("profiles", "tags", "flow-triggers"),
     "event": ("profile", "metric"),
     "metric": ("flow-triggers",),
+    "flow-message": ("flow-action", "template", "image"),
     "account": (),
+    "catalog-item": ("variants",),
+    "coupon": (),
+    "object-type": ("current-schema", "draft-schema", "schema-versions", "object-types", "profile-object-types"),
     "import-error": (),
 }
 """The relationships that recordings show, where they differ from the spec's (LIVE #13, FACTS §6.1)."""
@@ -49,6 +53,15 @@ _SELF_ONLY = inferred.SELF_ONLY_BY_ANALOGY | {
 _WITHOUT_SELF = {("profile-bulk-import-job", "import-errors")}
 """Relationships that have `links.related` only (FACTS §3)."""
 
+_DATA_ONLY = {("webhook", "webhook-topics")} | {
+    (f"catalog-{one}-bulk-{verb}-job", name)
+    for one, name in (("item", "items"), ("variant", "variants"), ("category", "categories"))
+    for verb in ("create", "update", "delete")
+}
+_DATA_ONLY |= {("campaign-values-report", "campaigns")}
+_DATA_ONLY |= {(f"flow-{one}-report", name) for one in ("values", "series") for name in ("flows", "flow-messages")}
+"""Relationships without links (FACTS §10.1, App. G, LIVE #1)."""
+
 
 class Resource(NamedTuple):
     """A resource object before projection."""
@@ -59,6 +72,8 @@ class Resource(NamedTuple):
     """JSON object: the default projection and whatever additional fields were asked for"""
     linked: Mapping[str, Linkage] = {}
     """relationships whose `data` is answered"""
+    relationships: tuple[str, ...] | None = None
+    """the relationships that are shown at all, None = all of the type"""
 
 
 class Documents:
@@ -67,6 +82,12 @@ class Documents:
     def __init__(self, base: str, catalogue: Catalogue) -> None:
         self.base = base.rstrip("/")
         self._types = catalogue.types
+        self._collections = inferred.COLLECTIONS | {
+            operation.base: operation.path.partition("/{")[0]
+            for operation in catalogue.operations.values()
+            if operation.kind in ("item", "related", "relationship")
+        }
+        """type → where its resources are: also of the types that have no collection of their own"""
         self._ready: dict[tuple[str, bool], tuple[bytes, bytes]] = {}
         self._ready_links: dict[tuple[str, str], bytes] = {}
 
@@ -76,6 +97,11 @@ class Documents:
         parts += self._included(call, included)
         parts += [b',"links":{"self":', self._self(call), b"}}"]
         return Answer(status or call.operation.status, b"".join(parts))
+
+    def report(self, call: Call, resource: Resource, after: str | None = None, before: str | None = None) -> Answer:
+        """A single resource whose document has the links of a page (LIVE #3); its own link names no id."""
+        parts = [b'{"data":', self._resource(call, resource), *self._page_links(call, after, before)]
+        return Answer(call.operation.status, b"".join(parts))
 
     def many(
         self,
@@ -141,7 +167,7 @@ class Documents:
         plural = primary and resource.type == "profile" and "PluralConversations" in call.operation.response
         relationships, links = self._template(resource.type, plural)
         mark = quote(resource.id, safe="$:@!*+;=~-._").encode()
-        if resource.linked:
+        if resource.linked or resource.relationships is not None:
             relationships = self._resolved(resource, plural)
         return b"".join(
             [
@@ -171,32 +197,41 @@ class Documents:
             names = self.relationships(type_name, plural)
             members = [b'"%b":{%b}' % (name.encode(), self._links(type_name, name)) for name in names]
             relationships = b',"relationships":{' + b",".join(members) + b"}" if members else b""
-            collection = self._types[type_name].collection
+            collection = self._collection(type_name)
             links = f',"links":{{"self":"{self.base}{collection}/\0/"}}' if collection else ""
+            if type_name == "metric-aggregate":  # it is kept nowhere
+                links = f',"links":{{"self":"{self.base}/api/metric-aggregates/"}}'
             ready = self._ready[type_name, plural] = (relationships, links.encode())
         return ready
+
+    def _collection(self, type_name: str) -> str:
+        return self._types[type_name].collection or self._collections.get(type_name, "")
 
     def _links(self, type_name: str, relationship: str) -> bytes:
         """The links of a relationship, with NUL where the id goes."""
         ready = self._ready_links.get((type_name, relationship))
         if ready is None:
-            owner = f"{self.base}{self._types[type_name].collection}/\0"
+            owner = f"{self.base}{self._collection(type_name)}/\0"
             own = f'"self":"{owner}/relationships/{relationship}/",'
             if (type_name, relationship) in _WITHOUT_SELF:
                 own = ""
             ready = f'"links":{{{own}"related":"{owner}/{relationship}/"}}'.encode()
+            if (type_name, relationship) in _DATA_ONLY:
+                ready = b""
             self._ready_links[type_name, relationship] = ready
         return ready
 
     def _resolved(self, resource: Resource, plural: bool) -> bytes:
         members: list[bytes] = []
         for name in self.relationships(resource.type, plural):
+            if resource.relationships is not None and name not in resource.relationships:
+                continue
             links = self._links(resource.type, name)
             if name in resource.linked:
                 target = self._types[resource.type].relationships[name].type
-                links = b'"data":' + _linkage(target, resource.linked[name]) + b"," + links
+                links = b'"data":' + _linkage(target, resource.linked[name]) + (b"," + links if links else b"")
             members.append(b'"%b":{%b}' % (name.encode(), links))
-        return b',"relationships":{' + b",".join(members) + b"}"
+        return b',"relationships":{' + b",".join(members) + b"}" if members else b""
 
 
 def _string(text: str) -> bytes:

@@ -57,9 +57,10 @@ class Column(NamedTuple):
 class _Reader:
     """Recursive descent over one filter; every fault names its position."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, field: re.Pattern[str]) -> None:
         self.text = text
         self.at = 0
+        self.field = field
 
     def fail(self, what: str) -> Refusal:
         return invalid(inferred.FILTER_SYNTAX.format(problem=what, position=self.at), parameter="filter")
@@ -105,7 +106,7 @@ class _Reader:
             return inner
         if operator in ("or", "not"):
             raise self.fail(f"'{operator}' is not supported")
-        field = self.match(_FIELD, "a field")
+        field = self.match(self.field, "a field")
         value: Literal | list[Literal] | None = None
         if self.peek() == ",":
             self.at += 1
@@ -146,11 +147,14 @@ def _unescape(found: re.Match[str]) -> str:
     return chr(int(mark[1:], 16)) if len(mark) == 5 else _ESCAPED.get(mark, mark)
 
 
-def read(text: str) -> list[Condition]:
-    """The conditions of a filter, all of which must hold. Refusal (400) if it cannot be read."""
+def read(text: str, field: re.Pattern[str] = _FIELD) -> list[Condition]:
+    """The conditions of a filter, all of which must hold. Refusal (400) if it cannot be read.
+
+    `field`: how fields look, where their names are none (`Campaign Name`).
+    """
     if not text.strip():
         raise invalid(inferred.FILTER_SYNTAX.format(problem="it is empty", position=0), parameter="filter")
-    return _Reader(text).conditions("")
+    return _Reader(text, field).conditions("")
 
 
 def check(conditions: Sequence[Condition], rules: Sequence[FilterRule]) -> None:

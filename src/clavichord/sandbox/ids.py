@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from base64 import b64encode
 from random import Random
+from typing import Any
 
 from clavichord.sandbox.clock import SECOND, Clock
 
@@ -21,7 +22,17 @@ class Ids:
     def __init__(self, clock: Clock, seed: int | None = None) -> None:
         self._clock = clock
         self._random = Random(seed)
+        self._repeatable = seed is not None
         self._last = 0
+
+    def state(self) -> tuple[Any, ...] | None:
+        """What `restore` needs to make the same ids again; None where chance decides: ids then never come twice."""
+        return (self._random.getstate(), self._last) if self._repeatable else None
+
+    def restore(self, state: tuple[Any, ...] | None) -> None:
+        if state is not None:
+            self._random.setstate(state[0])
+            self._last = state[1]
 
     def ulid(self) -> str:
         """26 characters that sort in the order of their making, within a millisecond too."""
@@ -38,6 +49,10 @@ class Ids:
 
     def event(self) -> str:
         return "".join(self._random.choices(_BASE58, k=11))
+
+    def number(self, digits: int) -> str:
+        """The id of an image, a form version, a web feed, a flow action (LIVE #5)."""
+        return str(self._random.randrange(10 ** (digits - 1), 10**digits))
 
     def uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

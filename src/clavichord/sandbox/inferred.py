@@ -50,6 +50,7 @@ FILTER_VALUE: Final = "{given} is not a valid value for '{field}': {expected} is
 REQUIRED: Final = "'{name}' is a required field."
 WRONG_TYPE: Final = "'{name}' must be {expected}."
 CHOICE: Final = "'{given}' is not a valid choice for '{name}'."
+MISSING: Final = "A {type} with id {} does not exist."
 IDENTIFIER: Final = "A profile must have at least one identifier: id, email, phone_number or external_id."
 NO_JSON: Final = "The body is not valid JSON: {problem}."
 TOO_LARGE: Final = "The body has {size} bytes; this operation takes at most {max}."
@@ -68,6 +69,198 @@ SELF_ONLY_BY_ANALOGY: Final = frozenset(
         "get_flows_triggered_by_metric",
         "get_ids_for_flows_triggered_by_metric",
         "get_push_tokens_for_profile",
+        "get_flows_triggered_by_segment",
+        "get_ids_for_flows_triggered_by_segment",
+        "get_tags_for_segment",
+        "get_tag_ids_for_segment",
+        "get_tags_for_campaign",
+        "get_tags_for_flow",
+        "get_tag_ids_for_flow",
+        "get_segment_ids_for_tag",
+        "get_campaign_ids_for_tag",
+        "get_flow_ids_for_tag",
+        "get_metric_ids_for_custom_metric",
+        "get_properties_for_metric",
     }
 )
 """Collections without next/prev, like a recorded sibling (LIVE #2)."""
+
+# Templates, campaigns, flows, reports.
+MESSAGE_LINKS: Final = {
+    "unsubscribe": "https://manage.kmail-lists.com/subscriptions/unsubscribe?a={account}&p={profile}&m={message}",
+    "manage_preferences": "https://manage.kmail-lists.com/subscriptions/update?a={account}&p={profile}&m={message}",
+    "view_in_browser": "https://www.klaviyomail.com/viewinbrowser?a={account}&p={profile}&m={message}",
+}
+PREVIEW_COUPON: Final = "PREVIEW-CODE"
+MISSING_PRODUCT_IMAGE: Final = "https://www.klaviyo.com/media/images/template/missing-product-image.png"
+CURRENCY_SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "C$", "AUD": "A$"}
+RENDER_BUDGET: Final = 300_000
+"""Steps of one rendering, so that loops in loops end."""
+TEMPLATE_DEPTH: Final = 50
+TEMPLATE_SYNTAX: Final = "The template could not be rendered: {problem}"
+TEMPLATE_CONTENT: Final = "'{name}' is not allowed for templates with the editor type {editor}."
+TOO_MANY_TEMPLATES: Final = "An account may have at most {max} templates made by the API."
+SCREENSHOT_STATUS: Final = "never_generated"
+"""The sandbox takes no screenshots of universal content."""
+SENDER: Final = {"from_email": "sender@sandbox.invalid", "from_label": "Sandbox"}
+"""An e-mail message that names no sender has the account's."""
+WEBSITE: Final = "https://sandbox.invalid"
+ADDRESS: Final = "1 Loopback Lane, Boston, MA 02111, US"
+UTM_MISSING: Final = "Custom tracking parameters must include {names}."
+ONE_CHANNEL: Final = "The messages of a campaign must have one channel."
+CHANNEL_REQUIRED: Final = (
+    "A channel filter is required to list campaigns. Please provide either \"equals(messages.channel,'email')\" to "
+    "list email campaigns, \"equals(messages.channel,'sms')\" to list SMS campaigns or "
+    "\"equals(messages.channel,'mobile_push')\" to list mobile push campaigns."
+)
+CHANNEL_FIXED: Final = "The channel of a message cannot be changed from '{channel}'."
+AUDIENCE_TWICE: Final = "Audience '{id}' is both included and excluded."
+CAMPAIGN_LOCKED: Final = "A campaign with the status '{status}' cannot be changed."
+CAMPAIGN_STATE: Final = "A campaign with the status '{status}' cannot be {action}."
+NO_TEMPLATE: Final = "Templates can only be assigned to email messages, not to '{channel}'."
+SMART_SENDING_HOURS: Final = {"email": 16, "sms": 24, "mobile_push": 24}
+"""FACTS §12.2; only that of e-mail is documented."""
+SEGMENT_TRIGGER: Final = "Added to List"
+"""The enum has nothing else for a flow that a segment triggers."""
+FUTURE_BOUND: Final = "The bound of '{field}' must not be in the future."
+SORT_BY_FILTER: Final = "With a filter on '{field}', 'sort' must be by '{field}' too."
+ACTION_TYPE: Final = "The type of an action cannot be changed from '{type}'."
+REPORT_LOOKBACK: Final = 90 * 86_400
+"""Seconds before a time frame in which the sending of a message is still looked for."""
+ATTRIBUTION_WINDOW: Final = 5 * 86_400
+"""Seconds after an open or a click within which a conversion belongs to the message."""
+REPORT_PAGE: Final = 1000
+"""Results on a page of a report."""
+GROUP_BY_MISSING: Final = "'group_by' must include {names}."
+INTERVAL_TOO_SHORT: Final = "With the interval '{interval}' the time frame must not be longer than {days} days."
+SEGMENTS_SINCE: Final = "Data is unavailable before June 1st, 2023. Please use a time frame after this date."
+SEND_SLICE: Final = 200
+"""Recipients of a campaign between two looks at waiting requests."""
+
+# Tags: only the code and the title of their errors are recorded (FACTS §9.5).
+TOO_MANY_RESOURCES: Final = "At most {max} {what} are allowed."
+EXCLUSIVE_TAG: Final = "The {type} {id} already has a tag of the exclusive tag group {group}."
+DEFAULT_TAG_GROUP: Final = "The default tag group cannot be deleted."
+
+# Catalogs, coupons, custom objects.
+CATALOG_TAKEN: Final = "A catalog {noun} with id {id} already exists."
+CATALOG_RELATED: Final = "The relationship with {noun} {id} already exists."
+"""Both are known to be a 409 (FACTS §9.9), of the wording nothing is known."""
+TOO_MANY_JOBS: Final = "At most {max} jobs of this kind may be in progress at once."
+BACK_IN_STOCK_METRIC: Final = "Subscribed to Back in Stock"
+"""The name is documented; the event's properties are not, and are inferred."""
+COUPON_CODE_DAYS: Final = 364
+"""The life of a code without an expiry: the spec says a year, one recorded code had 364 days (LIVE #12)."""
+COUPON_TAKEN: Final = "A coupon with the external id '{id}' already exists."
+COUPON_CODE_TAKEN: Final = "A coupon code with the identifier '{id}' already exists."
+COUPON_CODE_ASSIGNED: Final = "The coupon code '{id}' is assigned to a profile and cannot be deleted."
+COUPON_CODE_FILTER: Final = "A filter by coupon.id or profile.id is required."
+
+# Segments: the grammar is specified, who fits is not (FACTS §9.4).
+UNKNOWN_GROUP: Final = "A list or segment with id `{}` does not exist."
+UNKNOWN_PROPERTY: Final = "'{}' is not a profile property; write properties['…'] for a custom one."
+DEACTIVATED_ALONE: Final = "'is_active' must be the only attribute when a segment is deactivated."
+"""Known to be required, wording unknown."""
+SEGMENT_CYCLE: Final = "A segment cannot be made of itself: {}."
+MAX_NESTED_SEGMENTS: Final = 50
+BAD_PATTERN: Final = "'value' is not a regular expression: {problem}."
+_EU = (
+    "at austria be belgium bg bulgaria hr croatia cy cyprus cz czechia dk denmark ee estonia fi finland"
+    " fr france de germany gr greece hu hungary ie ireland it italy lv latvia lt lithuania lu luxembourg mt malta"
+    " nl netherlands pl poland pt portugal ro romania sk slovakia si slovenia es spain se sweden"
+)
+REGIONS: Final = {
+    "european_union": frozenset((*_EU.split(), "czech republic", "the netherlands")),
+    "united_states": frozenset(("us", "usa", "united states", "united states of america")),
+}
+"""Countries as a location may name them, in lower case."""
+DATA_SOURCE_TAKEN: Final = "A data source titled '{title}' already exists in the namespace {namespace}."
+POSITIVE: Final = "'{name}' must be a positive integer."
+JSON_PATH: Final = "'{given}' is not a path of members and indices, like $['id']."
+SCHEMA_ACTIVE: Final = "The object schema '{id}' is {status}; only a draft can be changed."
+"""That only a draft can be changed is documented."""
+SCHEMA_REPEATED: Final = "'{given}' occurs more than once in 'properties'."
+SCHEMA_REQUIRED: Final = "'{given}' is required but is no property."
+RELATIONSHIP_TAKEN: Final = "A relationship named '{name}' already exists."
+RELATIONSHIP_MISSING: Final = "A relationship with id `{id}` does not exist."
+
+# Faults that are asked for, and /client.
+FAULT: Final = "The sandbox was asked to answer so."
+RETIRED: Final = "This version of the API was retired on 2024-06-30."
+"""410 is documented, its body is not (FACTS §2)."""
+COMPANY_UNKNOWN: Final = "'{given}' is not a valid company_id."
+"""A missing or wrong company_id is a 400, wording unknown (FACTS §11.1)."""
+CODE_LIFETIME: Final = 300
+"""seconds that an authorization code lives: found nowhere, the usual upper bound (FACTS §16.4)"""
+ACCESS_LIFETIME: Final = 3600
+REFRESH_LIFETIME: Final = 90 * 86_400
+"""seconds without use after which a refresh token is invalid (FACTS §1.6)"""
+COLLECTIONS: Final = {
+    "conversation": "/api/conversations",
+    "geofence": "/client/geofences",
+    "ip-allowlist": "/client/ip-allowlists",
+    "review-values-report": "/client/review-values-reports",
+    "object-ingestion-log": "/api/object-ingestion-logs",
+    "profile-object-schema": "/api/profile-object-schemas",
+    "profile-object-type": "/api/profile-object-types",
+}
+"""Where `links.self` of resources without an operation of their own points; the spec demands it."""
+
+# Metrics.
+PROPERTY_TYPES: Final = {
+    "text": "String",
+    "integer": "Numeric",
+    "real": "Numeric",
+    "true": "Boolean",
+    "false": "Boolean",
+    "array": "List",
+    "object": "Object",
+    "null": "String",
+}
+"""JSON's types → the word for a metric property's; `List` is the spec's example, the others go with it."""
+CUSTOM_METRIC_NAME: Final = "A custom metric with the name '{}' already exists."
+MAX_CUSTOM_METRICS: Final = 50
+"""Of an advanced plan (FACTS §9.16)."""
+NOT_PERMITTED: Final = "You do not have permission to perform this action."
+MAPPING_CHANGES: Final = 2
+"""Of one mapped metric on a day; recorded (LIVE #6). That the day is UTC's is inferred."""
+ONE_MAPPING: Final = "A mapped metric has a metric or a custom metric, not both."
+NULLABLE: Final = {"MappedMetricPartialUpdateQueryResourceObject": ("data",)}
+"""Schema → members that take null on the wire although it says otherwise (FACTS §9.16)."""
+AGGREGATE_RANGE: Final = "'filter' must have greater-or-equal(datetime,…) and less-than(datetime,…)."
+AGGREGATE_SPAN: Final = "The time range must be longer than nothing and at most one year."
+AGGREGATE_SORT: Final = "'{}' is neither a dimension in 'by' nor one of the measurements."
+
+# Web feeds, webhooks, forms.
+WEB_FEED_NAME: Final = "'name' may only have letters, digits and underscores."
+BAD_URL: Final = "Enter a valid URL."
+WEBHOOK_URL: Final = "'endpoint_url' must be an https URL."
+MIN_SECRET: Final = 16
+"""Characters of a webhook's secret_key; a third party's note (FACTS §10.1)."""
+MAX_WEBHOOKS: Final = 10
+FORM_TYPES: Final = {"full_screen": "full_page"}
+"""type of a version in a definition → form_type of the form-version, where they differ."""
+MIN_FORM_STEPS: Final = 2
+
+# Images, push tokens, merging.
+UNFETCHED_IMAGE_SIZE: Final = 0
+"""Bytes of an image whose URL the sandbox does not fetch."""
+IMAGE_URL: Final = "https://d3k81ch9hvuctc.cloudfront.net/company/{}/images/{}.{}"
+NO_IMAGE: Final = "The file is not a JPEG, PNG or GIF."
+BAD_FORM_DATA: Final = "The body is not valid multipart/form-data: {problem}."
+PUSH_ALLOWED: Final = ("AUTHORIZED", "PROVISIONAL")
+"""Enablement of a push token that counts as consent."""
+MERGED_METRIC: Final = "Merged Profile"
+"""The name of its topic is recorded (FACTS §6.6), its properties are not."""
+
+# /client.
+ADDRESS_MISSING: Final = "A subscription needs an email or a phone_number."
+PUBLIC_REVIEWS: Final = ("published", "featured")
+"""What a shop's pages show; pending, rejected and unpublished reviews are nobody's business there."""
+PUSH_VENDORS: Final = {"ios": "apns", "android": "fcm"}
+EGRESS: Final = {
+    "prefixes": ["192.0.2.0/24", "2001:db8::/32"],
+    "sync_token": "1788528000",
+    "created": "2026-09-04T13:20:00+00:00",
+}
+"""Addresses that are reserved for documentation: nobody can mistake them for Klaviyo's."""

@@ -47,22 +47,24 @@ class Jobs:
         self._kinds: dict[str, tuple[Work, Start | None]] = {}
         self._current: Task | None = None
         self._wake: asyncio.Event | None = None
+        self._working = False
 
     def kind(self, name: str, work: Work, start: Start | None = None) -> None:
         """Declares how tasks called `name` are done; `start` runs halfway to the due time (status `processing`)."""
         self._kinds[name] = (work, start)
 
-    def submit(self, account: str, kind: str, payload: Any, *, job: str = "") -> None:
-        """Accepts work; with a delay of 0 it is done when this returns."""
+    def submit(self, account: str, kind: str, payload: Any, *, job: str = "", delay: float | None = None) -> None:
+        """Accepts work, due after `delay` seconds (None: the delay of all jobs); after 0 it is done on return."""
         now = self._engine.clock.now()
         halfway = self._kinds[kind][1] is not None
-        due = now + round(self.delay * SECOND * (0.5 if halfway else 1))
+        delay = self.delay if delay is None else delay
+        due = now + round(delay * SECOND * (0.5 if halfway else 1))
         with self._engine.store.write():
             self._engine.store.execute(
                 "INSERT INTO task (due, account, kind, job, position, payload) VALUES (?, ?, ?, ?, ?, ?)",
                 (due, account, kind, job, -1 if halfway else 0, msgspec.json.encode(payload)),
             )
-        if self.delay == 0:
+        if delay == 0:
             self.run_due()
         self.wake()
 
@@ -71,9 +73,14 @@ class Jobs:
         if self._wake is not None:
             self._wake.set()
 
+    def next_due(self) -> int | None:
+        """When the next slice falls due, in microseconds; None if there is nothing to do."""
+        task = self._next()
+        return None if task is None else task.due
+
     def run_due(self) -> None:
-        """Does everything that is due now."""
-        while self._slice():
+        """Does everything that is due now; work that asks for it while it is done itself is followed up by the loop."""
+        while not self._working and self._slice():
             pass
 
     def _slice(self) -> bool:
@@ -81,6 +88,14 @@ class Jobs:
         task = self._next()
         if task is None or task.due > self._engine.clock.now():
             return False
+        self._working = True
+        try:
+            self._do(task)
+        finally:
+            self._working = False
+        return True
+
+    def _do(self, task: Task) -> None:
         work, start = self._kinds[task.kind]
         store = self._engine.store
         with store.write():
@@ -89,7 +104,7 @@ class Jobs:
                 due = task.due + round(self.delay * SECOND / 2)
                 store.execute("UPDATE task SET position = 0, due = ? WHERE id = ?", (due, task.id))
                 self._current = None
-                return True
+                return
             position = work(self._engine, task)
             if position is None:
                 store.execute("DELETE FROM task WHERE id = ?", (task.id,))
@@ -97,7 +112,6 @@ class Jobs:
             else:
                 store.execute("UPDATE task SET position = ? WHERE id = ?", (position, task.id))
                 self._current = task._replace(position=position)
-        return True
 
     def _next(self) -> Task | None:
         if self._current is None:

@@ -8,18 +8,22 @@ from typing import Any
 
 import msgspec
 
-from clavichord.sandbox import inferred
+from clavichord.sandbox import inferred, multipart
 from clavichord.sandbox.errors import JSON_API, Refusal, invalid, service
 from clavichord.sandbox.validation import Bodies
 from clavichord.spec import Operation
 
 MAX_BODY = 5_000_000
 """bytes after decompression (FACTS §3)"""
+_FORM_ROOM = 100_000
+"""bytes around the file of a form"""
 
 
 def read(bodies: Bodies, operation: Operation, headers: Mapping[bytes, bytes], body: bytes) -> Any:
     """The `data` member of a JSON body that fits the operation's schema. Refusal (400, 413, 415)."""
     content_type = headers.get(b"content-type", JSON_API).partition(b";")[0].strip().lower()
+    if operation.content_type == "multipart/form-data":
+        return _form(operation, headers, body)
     if content_type not in (JSON_API, b"application/json"):
         raise _unsupported("media type", content_type)
     cap = (operation.caps.bytes if operation.caps else 0) or MAX_BODY
@@ -42,6 +46,24 @@ def read(bodies: Bodies, operation: Operation, headers: Mapping[bytes, bytes], b
         text = inferred.TOO_MANY.format(given=len(entries), max=operation.caps.items)
         raise invalid(text, pointer="/data" if entries is data else "/data/attributes")
     return data
+
+
+def _form(operation: Operation, headers: Mapping[bytes, bytes], body: bytes) -> dict[str, multipart.Part]:
+    """The fields of a form; the cap is the file's. Refusal (400, 413, 415)."""
+    given = headers.get(b"content-type", b"")
+    if given.partition(b";")[0].strip().lower() != b"multipart/form-data":
+        raise _unsupported("media type", given)
+    cap = (operation.caps.bytes if operation.caps else 0) or MAX_BODY
+    body = _decompressed(headers.get(b"content-encoding", b"").lower(), body, cap + _FORM_ROOM)
+    try:
+        parts = multipart.read(given, body) if len(body) <= cap + _FORM_ROOM else {}
+    except ValueError as error:
+        raise invalid(inferred.BAD_FORM_DATA.format(problem=error), pointer="/data") from None
+    if not parts or any(len(part.content) > cap for part in parts.values()):
+        raise service(
+            413, "payload_too_large", "Payload too large.", inferred.TOO_LARGE.format(size=len(body), max=cap)
+        )
+    return parts
 
 
 def _entries(data: Any) -> list[Any]:

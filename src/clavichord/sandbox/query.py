@@ -116,3 +116,9 @@ def _unknown(operation: Operation, parameter: str) -> Exception:
     """A parameter of JSON:API that this operation does not take; recorded for page[size] of metrics (FACTS §1.5)."""
     resource = operation.resource or operation.base or operation.id
     return invalid(f"'{parameter}' is not a valid field for the resource '{resource}'.", parameter=parameter)
+
+
+def ignored(query: Query, operation: Operation) -> list[str]:
+    """The parameters that were sent and have no meaning for the operation."""
+    known = {"filter", "sort", "include", "page[size]", "company_id", operation.cursor_param, *operation.query}
+    return [f"?{name}" for name, _ in query.pairs if name not in known and _OF_TYPE.fullmatch(name) is None]

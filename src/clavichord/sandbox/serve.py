@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Unpack, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from clavichord.sandbox import auth
-from clavichord.sandbox.app import LINK_BASE, Sandbox
-from clavichord.sandbox.clock import Clock
-from clavichord.sandbox.limits import Mode, Phase
+from clavichord.sandbox import wire
+from clavichord.sandbox.app import Options, Sandbox
 
 LOOPBACK = "127.0.0.1"
 _START = 10.0
@@ -28,6 +27,14 @@ class Running(NamedTuple):
 
     base_url: str
     sandbox: Sandbox
+
+
+class _Protocol(HttpToolsProtocol):
+    """Hands its connection on, so that a fault can break it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast(wire.Scope, self.scope)[wire.TRANSPORT] = self.transport
 
 
 class _Server(uvicorn.Server):
@@ -45,7 +52,7 @@ class _Server(uvicorn.Server):
 def _server(sandbox: Sandbox, ready: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
         sandbox,
-        http="httptools",
+        http=_Protocol,
         loop="auto" if sys.platform == "win32" else "uvloop",
         ws="none",
         lifespan="on",
@@ -87,36 +94,14 @@ def serve(sandbox: Sandbox, bound: socket.socket, ready: Callable[[], None]) -> 
 
 
 @contextmanager
-def running(
-    *,
-    port: int = 0,
-    limits: Mode = "headers",
-    db: str = ":memory:",
-    job_delay: float = 0.05,
-    link_base: str = LINK_BASE,
-    latency: float = 0,
-    keys: auth.Keys | None = None,
-    windows: Phase = "clock",
-    clock: Clock | None = None,
-    seed: int | None = None,
-) -> Iterator[Running]:
-    """A sandbox on loopback, served from a thread of its own until the block ends. Arguments as for `Sandbox`.
+def running(*, port: int = 0, **options: Unpack[Options]) -> Iterator[Running]:
+    """A sandbox on loopback, served from a thread of its own until the block ends. Options as for `Sandbox`.
 
-    Raises OSError if the port is taken, ValueError if the database is not a sandbox's.
+    Raises OSError if the port is taken, ValueError for a database that is not a sandbox's or a seed that is wrong.
     """
     bound = bind(LOOPBACK, port)
     try:
-        sandbox = Sandbox(
-            db=db,
-            limits=limits,
-            windows=windows,
-            keys=keys,
-            link_base=link_base,
-            job_delay=job_delay,
-            latency=latency,
-            clock=clock,
-            seed=seed,
-        )
+        sandbox = Sandbox(**options)
     except ValueError:
         bound.close()
         raise

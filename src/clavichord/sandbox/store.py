@@ -67,6 +67,14 @@ CREATE INDEX import_error_job ON import_error (job, row, id);
 -- People who were asked to confirm and have not: double opt-in (FACTS §7.2). at: microseconds.
 CREATE TABLE pending (account TEXT NOT NULL, list TEXT NOT NULL, channel TEXT NOT NULL, address TEXT NOT NULL,
   at INTEGER NOT NULL, subscription TEXT NOT NULL, PRIMARY KEY (account, list, channel, address)) WITHOUT ROWID;
+
+-- Messages as they went out. status: queued, sent or skipped (then reason says why); at: microseconds.
+CREATE TABLE outbox (id INTEGER PRIMARY KEY, account TEXT NOT NULL, campaign TEXT NOT NULL, message TEXT NOT NULL,
+  profile TEXT NOT NULL, channel TEXT NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'queued',
+  reason TEXT NOT NULL DEFAULT '', recipient TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+  html TEXT NOT NULL DEFAULT '', text TEXT NOT NULL DEFAULT '');
+CREATE INDEX outbox_campaign ON outbox (account, campaign, status, id);
+CREATE INDEX outbox_profile ON outbox (profile, channel, at);
 """
 # The planner cannot know that an account is nearly the whole table, and would walk it in the order that is asked for
 # instead of looking an address up. Rows, then rows with equal first column, first two columns, ….
@@ -81,7 +89,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('event', 'event_unique', '1000000 10 3 1');
 ANALYZE sqlite_master;
 """
-_NAMES = ("account", "resource", "edge", "profile", "suppression", "event", "task", "import_error", "pending")
+_NAMES = ("account", "resource", "edge", "profile", "suppression", "event", "task", "import_error", "pending", "outbox")
 
 
 class Source(NamedTuple):
@@ -161,14 +169,30 @@ class Store:
         row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
         return row
 
+    @property
+    def changes(self) -> int:
+        """Rows written since the store was opened: as long as it stays, nothing can be found that was not there."""
+        return self._db.total_changes
+
     def counts(self) -> dict[str, int]:
         """Rows by table."""
         return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _NAMES}
 
-    def reset(self) -> None:
+    def clear(self) -> None:
+        """Deletes every row."""
         with self.write():
             for name in _NAMES:
                 self._db.execute(f"DELETE FROM {name}")
+
+    def save(self) -> sqlite3.Connection:
+        """A copy of everything, in memory, for `restore`; the caller closes it."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        self._db.backup(copy)
+        return copy
+
+    def restore(self, saved: sqlite3.Connection) -> None:
+        """Puts a copy in the place of everything: takes as long as the copy is big, whatever is thrown away."""
+        saved.backup(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -110,6 +110,9 @@ class Bodies:
         properties: Mapping[str, Any] = schema.get("properties", {})
         resource = self._resource(properties) or owner
         members = {name: self._compile(member, resource) for name, member in properties.items()}
+        for name in inferred.NULLABLE.get(owner, ()):
+            if name in members and set(members) == {name}:
+                members[name] = self._compile({**properties[name], "nullable": True}, resource)
         required = tuple(schema.get("required", ()))
         accepted = frozenset(inferred.ALSO_ACCEPTED.get(resource, ()) if "email" in members else ())
         closed = bool(members)

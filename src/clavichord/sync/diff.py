@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from clavichord.sync.csv_rows import ROW
 from clavichord.sync.definition import EventSync, SyncDefinition
 from clavichord.sync.expression import literal, quoted
 from clavichord.sync.ledger import Finding
 from clavichord.sync.mapping import RowMapping, slot_sql
-from clavichord.sync.source import ROW
 
 DETAILED = 100
 """failing rows whose exact message is looked up"""
@@ -51,7 +51,8 @@ def open_snapshot(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
     else:
         con.execute(
-            "create or replace view snapshot as select null::varchar as key, null::uuid as hash, null::uuid as hash2 where false"
+            "create or replace view snapshot as "
+            "select null::varchar as key, null::uuid as hash, null::uuid as hash2 where false"
         )
 
 
@@ -63,89 +64,62 @@ def quarantine(
     identities = [] if isinstance(definition, EventSync) else _identities(mapping)
     columns = "".join(f", {sql} as {name}" for name, sql in identities)
     con.execute(
-        f"create or replace table everything as select {ROW} as row, __key as key, __bad as bad, hash, hash2{columns} from mapped"
+        f"create or replace table everything as "
+        f"select {ROW} as row, __key as key, __bad as bad, hash, hash2{columns} from mapped"
     )
-    con.execute("create or replace table out_rows(row bigint)")
-    findings: list[Finding] = []
+    con.execute("create or replace table out_rows as select row from everything where bad is not null")
+    bad = con.execute("select row, key, bad from everything where bad is not null order by row").fetchall()
+    findings = list(_failed_expressions(con, definition, mapping, bad))
 
-    def take(rows: list[tuple[Any, ...]], code: str, field: str, message: str) -> None:
-        found = [
-            Finding(r[0], None, r[1], None, "quarantined", code, field, str(r[2] or ""), message or str(r[3]))
-            for r in rows
-        ]
-        if found:
-            findings.extend(found)
-
-    def out(sql: str) -> list[tuple[Any, ...]]:
-        """Takes the rows that `sql` selects (row, key, value, message) out, once each."""
+    def out(code: str, field: str, sql: str) -> None:
+        """Takes the rows that `sql` selects (row, key, value, message) out; a row is out for one reason only."""
         con.execute(
             f"create or replace table found as select * from ({sql}) where row not in (select row from out_rows)"
         )
-        con.execute("insert into out_rows select distinct row from found")
-        return con.execute("select row, key, value, message from found order by row").fetchall()
+        con.execute("insert into out_rows select row from found")
+        for row, key, value, message in con.execute(
+            "select row, key, value, message from found order by row"
+        ).fetchall():
+            findings.append(Finding(row, None, key, None, "quarantined", code, field, str(value or ""), message))
 
-    bad = con.execute("select row, key, bad from everything where bad is not null order by row").fetchall()
-    con.execute("insert into out_rows select row from everything where bad is not null")
-    findings += _failed_expressions(con, definition, mapping, bad)
-    failing = con.execute(f"select {ROW} from kept where keep is null order by 1").fetchall()
-    con.execute(f"insert into out_rows select {ROW} from kept where keep is null")
-    known = {f.row for f in findings}
-    findings += [
-        Finding(
-            r[0],
-            None,
-            None,
-            None,
-            "quarantined",
-            "expression.failed",
-            "from.where",
-            "",
-            "the condition fails on this row",
-        )
-        for r in failing
-        if r[0] not in known
-    ]
+    out(
+        "expression.failed",
+        "from.where",
+        f"select {ROW} as row, null as key, null as value, 'the condition fails on this row' as message "
+        "from kept where keep is null",
+    )
     for column, kind in casts:
         name = quoted(column)
-        take(
-            out(
-                f"select r.{ROW} as row, e.key, r.{name}::varchar as value, '' as message from raw_source r join everything e on e.row = r.{ROW} "
-                f"where r.{name} is not null and try_cast(r.{name} as {kind}) is null"
-            ),
+        out(
             "type.invalid",
             f"from.types.{column}",
-            f"not {kind}",
+            f"select r.{ROW} as row, e.key, r.{name}::varchar as value, {literal(f'not {kind}')} as message "
+            f"from raw_source r join everything e on e.row = r.{ROW} "
+            f"where r.{name} is not null and try_cast(r.{name} as {kind}) is null",
         )
-    take(
-        out("select row, key, null as value, '' as message from everything where key is null or trim(key) = ''"),
+    out(
         "key.missing",
         "from.key",
-        "the key is empty",
+        "select row, key, null as value, 'the key is empty' as message from everything "
+        "where trim(coalesce(key, '')) = ''",
     )
-    take(
-        out(
-            "select e.row, e.key, e.key as value, 'the same key stands in row ' || (d.rows::varchar) as message from everything e join "
-            "(select key, (list_sort(list(row)))[:5] as rows from everything where row not in (select row from out_rows) "
-            "group by key having count(*) > 1) d using (key)"
-        ),
+    left = "row not in (select row from out_rows)"
+    out(
         "key.duplicate",
         "from.key",
-        "",
+        "select e.row, e.key, e.key as value, 'the same key stands in row ' || (d.rows::varchar) as message "
+        "from everything e join (select key, (list_sort(list(row)))[:5] as rows from everything "
+        f"where {left} group by key having count(*) > 1) d using (key)",
     )
     for name, _ in identities:
-        take(
-            out(
-                f"select e.row, e.key, e.{name} as value, 'the row with key ' || d.first || ' has it too and was kept' as message from everything e "
-                f"join (select {name}, min(key) as first from everything where {name} is not null and row not in (select row from out_rows) "
-                f"group by {name} having count(*) > 1) d using ({name}) where e.key <> d.first"
-            ),
+        out(
             "identifier.duplicate",
             f"map.{name}",
-            "",
+            f"select e.row, e.key, e.{name} as value, 'the row with key ' || d.first || ' has it too' as message "
+            f"from everything e join (select {name}, min(key) as first from everything where {name} is not null "
+            f"and {left} group by {name} having count(*) > 1) d using ({name}) where e.key <> d.first",
         )
-    con.execute(
-        "create or replace view current as select * from everything where row not in (select row from out_rows)"
-    )
+    con.execute(f"create or replace view current as select * from everything where {left}")
     return findings
 
 
@@ -193,8 +167,8 @@ def compare(con: duckdb.DuckDBPyConnection, definition: SyncDefinition) -> Count
     )
     moved = "count(*) filter (where s.hash = c.hash and s.hash2 is distinct from c.hash2)" if events else "0"
     row = con.execute(
-        f"""select count(*) filter (where s.key is null), count(*) filter (where s.key is not null and (({due}) or ({consent_due}))),
-                count(*), {moved}
+        f"""select count(*) filter (where s.key is null),
+                count(*) filter (where s.key is not null and (({due}) or ({consent_due}))), count(*), {moved}
             from current c left join snapshot s on s.key = c.key"""
     ).fetchone()
     gone = con.execute("select count(*) from snapshot s anti join everything e on e.key = s.key").fetchone()
@@ -209,8 +183,8 @@ def delta(con: duckdb.DuckDBPyConnection, mapping: RowMapping) -> Iterator[Delta
     # Evaluated here: a cursor is a session of its own, with another time zone.
     con.execute(
         "create or replace table delta as "
-        f"select m.{ROW} as row, m.__key, m.hash::varchar, m.hash2::varchar, d.old, d.record_due, d.consent_due, {slots} "
-        f"from mapped m join due d on d.row = m.{ROW}"
+        f"select m.{ROW} as row, m.__key, m.hash::varchar, m.hash2::varchar, d.old, d.record_due, d.consent_due, "
+        f"{slots} from mapped m join due d on d.row = m.{ROW}"
     )
     cursor = con.cursor()
     cursor.execute("select * from delta order by row")
@@ -221,10 +195,15 @@ def delta(con: duckdb.DuckDBPyConnection, mapping: RowMapping) -> Iterator[Delta
 
 def advance(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Writes the snapshot anew with what `delivered` (key, hash, hash2; null = that part was not delivered) holds."""
+    if con.execute("select 1 from delivered limit 1").fetchone() is None:
+        return
     open_snapshot(con, path)
     fresh = path.with_suffix(".new")
     con.execute(
-        f"""copy (select coalesce(d.key, s.key) as key, coalesce(d.hash, s.hash) as hash, coalesce(d.hash2, s.hash2) as hash2
-            from snapshot s full outer join delivered d on d.key = s.key) to {literal(str(fresh))} (format parquet, compression zstd)"""
+        f"""copy (
+                select coalesce(d.key, s.key) as key, coalesce(d.hash, s.hash) as hash,
+                    coalesce(d.hash2, s.hash2) as hash2
+                from snapshot s full outer join delivered d on d.key = s.key
+            ) to {literal(str(fresh))} (format parquet, compression zstd)"""
     )
     fresh.replace(path)

@@ -89,7 +89,9 @@ class _Reader:
             try:
                 text = text.encode("utf-16", "surrogatepass").decode("utf-16")
             except UnicodeDecodeError:
-                self.mistake(node, path, "half a character (a lone surrogate) is not text", "write the character itself")
+                self.mistake(
+                    node, path, "half a character (a lone surrogate) is not text", "write the character itself"
+                )
                 return None
         kind = str(node.tag).rpartition(":")[2]
         if node.style in ("'", '"') or kind in ("str", "timestamp"):
@@ -200,10 +202,10 @@ def _explain(error: ErrorDetails, model: type[BaseModel], data: Any) -> tuple[Pa
 
 
 def _is_tag(part: str, loc: tuple[int | str, ...], data: Any) -> bool:
-    """pydantic names the tried branch of a union in the path (`dict[str,…]`, `function-before[…]`, `Backfill`): not a key."""
+    """pydantic puts the tried branch of a union into the path (`dict[str,…]`, `Backfill`): not a key."""
     if "[" in part and part.endswith("]"):
         return True
-    return part in ("str", "bool", "Backfill", "int", "float") and part == loc[-1] or part == "Backfill"
+    return (part in ("str", "bool", "Backfill", "int", "float") and part == loc[-1]) or part == "Backfill"
 
 
 def _shape(value: Any) -> str:

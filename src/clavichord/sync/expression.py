@@ -1,7 +1,7 @@
 """Expressions of a sync file: read by DuckDB's own parser, so that what is checked is what will run.
 
-An expression is SQL over one source row. `email(x)` and `phone(number, country)` are ours: SQL computes their arguments,
-Python normalises the result, for changed rows only; therefore they stand outermost.
+An expression is SQL over one source row. `email(x)` and `phone(number, country)` are ours: SQL computes their
+arguments, Python normalises the result, for changed rows only; therefore they stand outermost.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _normaliser(con: duckdb.DuckDBPyConnection, tree: dict[str, Any], sql: str, 
     select = tree["statements"][0]["node"]
     root = select["select_list"][0]
     name = root["function_name"].casefold()
-    arguments = [a.get("expression", a) for a in root["arguments"]]
+    arguments = _arguments(root)
     least, most = NORMALISERS[name]
     if not least <= len(arguments) <= most:
         usage = {"email": "email(address)", "phone": "phone(number, country): phone(tel, 'FR')"}[name]
@@ -180,6 +180,12 @@ def _normaliser(con: duckdb.DuckDBPyConnection, tree: dict[str, Any], sql: str, 
         assert row is not None
         parts.append(str(row[0])[len("SELECT ") : str(row[0]).rindex(" FROM ")])
     return Parsed(sql, name, tuple(parts), used, all(_is_safe(a) for a in arguments))
+
+
+def _arguments(function: dict[str, Any]) -> list[dict[str, Any]]:
+    if "arguments" in function:
+        return [argument["expression"] for argument in function["arguments"]]
+    return list(function["children"])  # duckdb 1.5
 
 
 def _is_aggregate(con: duckdb.DuckDBPyConnection, name: str) -> bool:
@@ -197,12 +203,12 @@ def _is_safe(node: dict[str, Any]) -> bool:
         case "OPERATOR" if node["type"] in ("OPERATOR_COALESCE", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
             return all(_is_safe(child) for child in node["children"])
         case "FUNCTION" if node["function_name"] in ("lower", "upper", "trim", "||", "concat"):
-            return all(_is_safe(a.get("expression", a)) for a in node["arguments"])
+            return all(_is_safe(a) for a in _arguments(node))
     return False
 
 
 def bind(con: duckdb.DuckDBPyConnection, parsed: Parsed, relation: str) -> tuple[str, ...]:
-    """The SQL types of the arguments over `relation`. Raises BadExpression for unknown functions and types that do not fit."""
+    """SQL types of the arguments over `relation`. Raises BadExpression: unknown function, types that do not fit."""
     types = []
     for sql in parsed.arguments:
         try:
@@ -217,7 +223,8 @@ def bind(con: duckdb.DuckDBPyConnection, parsed: Parsed, relation: str) -> tuple
                 if "volatile" not in str(error):
                     raise BadExpression(first_line(error)) from None
                 raise BadExpression(
-                    "the expression gives another value every time", "every run would send every row: leave random() and uuid() out"
+                    "the expression gives another value every time",
+                    "every run would send every row: leave random() and uuid() out",
                 ) from None
     return tuple(types)
 

@@ -8,7 +8,8 @@ unless an exception says otherwise.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Batch(msgspec.Struct):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """An exception: a row whose class is not its batch's. `n` is its place in the plan, None for rows that never got there."""
+    """A row whose class is not its batch's. `n` is its place in the plan, None for rows that never got there."""
 
     row: int
     n: int | None
@@ -75,7 +76,8 @@ class Ledger:
 
     def _save(self, batch: Batch) -> None:
         self.db.execute(
-            "update batches set hi = ?, operation = ?, state = ?, job_id = ?, request_id = ?, attempts = ?, note = ? where run = ? and lo = ?",
+            "update batches set hi = ?, operation = ?, state = ?, job_id = ?, request_id = ?, attempts = ?, note = ? "
+            "where run = ? and lo = ?",
             [
                 batch.hi,
                 batch.operation,
@@ -141,12 +143,12 @@ class Ledger:
             )
 
 
-class _transaction:  # noqa: N801  (reads as a word: with _transaction(db))
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
-
-    def __enter__(self) -> None:
-        self.db.execute("begin immediate")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.db.execute("rollback" if kind else "commit")
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        db.execute("rollback")
+        raise
+    db.execute("commit")

@@ -1,4 +1,4 @@
-"""Compiles a sync file's expressions into one SELECT over the source: a slot per expression, hashes of what they give."""
+"""Compiles a sync file's expressions into one SELECT over the source: a slot each, and hashes of what they give."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import duckdb
 
 from clavichord.spec import load
+from clavichord.sync.csv_rows import ROW
 from clavichord.sync.definition import PROFILE_IDENTIFIERS, EventSync, ProfileSync, SyncDefinition
 from clavichord.sync.documents import dotted
 from clavichord.sync.expression import BadExpression, Parsed, bind, literal, parse, quoted
 from clavichord.sync.mistakes import InvalidDefinition, Mistake, nearest
-from clavichord.sync.source import ROW
 
 CURRENCY_LENGTH = 3
 _TEXT = frozenset(
@@ -61,7 +61,8 @@ class Slot(NamedTuple):
     """One expression of the file. `role` says what its value is for; `name` which one (`email`, `Loyalty Tier`)."""
 
     role: str
-    """key · attribute · location · property · member · subscribe · consent_at · consent_source · time · unique_id · value · currency"""
+    """key · attribute · location · property · member · subscribe · consent_at · consent_source ·
+    time · unique_id · value · currency · event_property"""
     name: str
     path: tuple[str | int, ...]
     parsed: Parsed
@@ -130,7 +131,7 @@ def expressions(definition: SyncDefinition) -> Iterator[tuple[str, str, tuple[st
 def compile_mapping(
     con: duckdb.DuckDBPyConnection, definition: SyncDefinition, columns: list[str], fingerprint: str
 ) -> RowMapping:
-    """Checks every expression over `source` (a relation with `columns`) and compiles them. InvalidDefinition lists all mistakes."""
+    """Checks every expression over the relation `source` and compiles them. InvalidDefinition lists all mistakes."""
     mistakes = list(_field_mistakes(definition))
     slots: list[Slot] = []
     width = 0
@@ -237,10 +238,8 @@ def _value_sql(slot: Slot, index: int, definition: SyncDefinition) -> tuple[str,
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"strftime({sql} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')", safe
     if kind.startswith("TIMESTAMP") and "[" not in kind and definition.zone is not None:
-        return (
-            f"strftime(cast({sql} as timestamp) at time zone {literal(definition.zone)} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')",
-            safe,
-        )
+        zoned = f"cast({sql} as timestamp) at time zone {literal(definition.zone)}"
+        return f"strftime({zoned} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')", safe
     if "TIMESTAMP WITH TIME ZONE" in kind:
         return f"to_json({sql})", safe
     return sql, safe
@@ -258,7 +257,9 @@ def _instant(sql: str, kind: str, zone: str | None) -> str:
     if zone is not None:
         naive = f"epoch_us(cast({text} as timestamp) at time zone {literal(zone)})"
     zoned = f"regexp_matches({text}, {literal(_ZONED_TEXT)})"
-    return f"case when {text} is null then null when {zoned} then epoch_us(cast({text} as timestamptz)) else {naive} end"
+    return (
+        f"case when {text} is null then null when {zoned} then epoch_us(cast({text} as timestamptz)) else {naive} end"
+    )
 
 
 def slot_sql(slot: Slot, definition: SyncDefinition) -> list[str]:
@@ -283,9 +284,11 @@ def _select(slots: list[Slot], definition: SyncDefinition, fingerprint: str) -> 
                 bad.append(f"when {column} is null then {number}")
     failing = f"case {' '.join(bad)} else null end" if bad else "null::integer"
     content, other = _hashes(slots, definition, fingerprint)
+    columns = ", ".join(column for slot in slots for column in slot.columns)
     return (
-        f"select {ROW}, cast(s0 as varchar) as __key, __bad, {content} as hash, {other} as hash2, {', '.join(column for slot in slots for column in slot.columns)} "
-        f"from (select {ROW}, {failing} as __bad, {', '.join(outer)} from (select {ROW}, {', '.join(inner)} from source))"
+        f"select {ROW}, cast(s0 as varchar) as __key, __bad, {content} as hash, {other} as hash2, {columns} "
+        f"from (select {ROW}, {failing} as __bad, {', '.join(outer)} "
+        f"from (select {ROW}, {', '.join(inner)} from source))"
     )
 
 
@@ -294,7 +297,7 @@ _CONSENT = ("subscribe", "consent_at", "consent_source")
 
 def _hashes(slots: list[Slot], definition: SyncDefinition, fingerprint: str) -> tuple[str, str]:
     """What a change is. Profiles: the profile and its lists, and apart from it the consent. Events: an event that was
-    recorded never changes, so its identity decides; the content is hashed apart, to tell when the source has moved on."""
+    recorded never changes, so its identity decides; the content is hashed apart, to tell when the source moves on."""
 
     def digest(chosen: list[Slot], salt: str) -> str:
         parts = [f"cast(to_json({column}) as varchar)" for slot in chosen for column in slot.columns]
@@ -316,7 +319,7 @@ def _hashes(slots: list[Slot], definition: SyncDefinition, fingerprint: str) -> 
 def source_view(
     con: duckdb.DuckDBPyConnection, path: str, columns: list[str], types: Mapping[str, str], where: str | None
 ) -> list[tuple[str, str]]:
-    """Creates the view `source`: `types` applied, `where` kept. Returns the typed columns and their casts that can fail.
+    """Creates the view `source`: `types` applied, `where` kept. Returns the typed columns and their types.
     Raises BadExpression for an unknown column, type or a bad `where`."""
     folded = {c.casefold(): c for c in columns}
     replaced: list[tuple[str, str]] = []

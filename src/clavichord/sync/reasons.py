@@ -152,6 +152,11 @@ REASONS: dict[str, Reason] = {
         "",
         "Correct it at the source; it is sent again when it changes, or with --retry-rejected.",
     ),
+    "klaviyo.refused": Reason(
+        "Klaviyo refused the request itself",
+        "",
+        "The message says what it does not like; the rows are sent again by the next run.",
+    ),
     "klaviyo.cancelled": Reason("Klaviyo cancelled the import job", "", "Run again."),
     "account.refused": Reason(
         "Klaviyo refused the account's key",

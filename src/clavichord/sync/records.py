@@ -1,7 +1,7 @@
 """Records: what a source row becomes, and the bytes that are sent for it. Built once, kept in the plan.
 
-Profile, Event and Consent are what every way in produces; list membership travels with the profile (`Profile.lists`), for
-a bulk import joins its whole batch to lists (FACTS §7.1).
+Profile, Event and Consent are what every way in produces; list membership travels with the profile (`Profile.lists`),
+for a bulk import joins its whole batch to lists (FACTS §7.1).
 """
 
 from __future__ import annotations

@@ -148,14 +148,15 @@ class RunReport(msgspec.Struct):
         if self.resumed is not None:
             yield f"finished the interrupted run {self.resumed.run} first: {_sum(self.resumed.classes)}"
         yield f"{self.sync} → {self.account}   run {self.run} {self.state}   {self.seconds:.1f} s"
-        yield f"  read {self.rows_read:,}   new {self.new:,}   changed {self.changed:,}   unchanged {self.classes['unchanged']:,}"
+        unchanged = self.classes["unchanged"]
+        yield f"  read {self.rows_read:,}   new {self.new:,}   changed {self.changed:,}   unchanged {unchanged:,}"
         for name in CLASSES[1:]:
             if self.classes[name]:
                 yield f"  {name:<12} {self.classes[name]:,}"
         if self.gone:
             yield f"  {self.gone:,} delivered rows are no longer in the source; Klaviyo keeps them"
         if self.moved_on:
-            yield f"  {self.moved_on:,} events changed at the source after Klaviyo recorded them; it keeps the first version"
+            yield f"  {self.moved_on:,} events changed at the source after Klaviyo recorded them; it keeps what it has"
         if self.read_back.get("read"):
             yield f"  read back    {self.read_back['equal']} of {self.read_back['read']} profiles are as they were sent"
         total = sum(self.requests.values())
@@ -198,11 +199,15 @@ class Outcome:
                 select p.row, p.n, p.key, p.hash, p.hash2, coalesce(e.class, b.class) as class
                 from read_parquet({literal(str(plan))}) p
                 left join batches b on p.n >= b.lo and p.n < b.hi
-                left join (select n, max_by(class, {rank}) as class from exceptions where n is not null group by n) e on e.n = p.n;
+                left join (
+                    select n, max_by(class, {rank}) as class from exceptions where n is not null group by n
+                ) e on e.n = p.n;
             create view rows as
-                select row, max({rank}) as rank from
-                    (select row, class from entries union all select row, class from exceptions where n is null and code not like 'row.%')
-                group by row"""
+                select row, max({rank}) as rank from (
+                    select row, class from entries
+                    union all
+                    select row, class from exceptions where n is null and code not like 'row.%'
+                ) group by row"""
         )
 
     def _class(self, batch: Batch) -> str:

@@ -1,30 +1,26 @@
 """Reads a source once into a staged Parquet file: rows with their numbers, and the rows that could not be read.
 
-Everything in a CSV stays text unless `types` says otherwise: telephone numbers and postcodes keep their zeros. A row's number
-is the one a spreadsheet shows (the header is row 1), also where a cell spans lines. Only `execute`, `fetch*` and COPY of
-duckdb are used: the code runs on 1.5 and 2.x.
+Everything in a CSV stays text unless `types` says otherwise: telephone numbers and postcodes keep their zeros. A row's
+number is the one a spreadsheet shows (the header is row 1), also where a cell spans lines. Only `execute`, `fetch*` and
+COPY of duckdb are used: the code runs on 1.5 and 2.x.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import hashlib
-import re
-from collections import deque
-from collections.abc import Iterator, Mapping
-from itertools import count
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
 
+from clavichord.sync.csv_rows import REJECTS, ROW, Reject, csv_relation, has_blank_lines, read_header, records
 from clavichord.sync.definition import Connection, Source
 from clavichord.sync.expression import first_line, literal, quoted
 from clavichord.sync.mistakes import SourceError, nearest
 
-ROW = "__row"
 SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -34,20 +30,6 @@ SUFFIXES = {
     ".json": "json",
     ".parquet": "parquet",
 }
-MAX_RECORD = 10_000_000
-"""characters of one record"""
-MAX_RECORD_LINES = 1_000
-"""lines that one quoted cell may span in a file with bad lines"""
-_BROKEN_BYTES = re.compile("[\udc80-\udcff]")
-HEADER_BYTES = 4_000_000
-
-
-class Reject(NamedTuple):
-    """A row of the source that could not be read."""
-
-    row: int
-    code: str
-    detail: str
 
 
 class Staged(NamedTuple):
@@ -61,17 +43,13 @@ class Staged(NamedTuple):
     fingerprint: str
 
 
-class Header(NamedTuple):
-    columns: list[str]
-    delimiter: str
-
-
 def connect(temp: Path, zone: str | None) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that spills to `temp` and never installs extensions (that would be a download)."""
     con = duckdb.connect()
     con.execute("set autoinstall_known_extensions=false")
     con.execute(f"set temp_directory={literal(str(temp))}")
     con.execute(f"set TimeZone={literal(zone or 'UTC')}")
+    con.execute("set memory_limit='1GB'")
     con.execute("set enable_progress_bar=false")
     return con
 
@@ -104,125 +82,6 @@ def _kind(path: Path) -> str:
             raise SourceError(f"{path.name}: Excel files are not implemented yet", "save the sheet as CSV (UTF-8)")
         raise SourceError(f"{path.name}: not a known kind of file", "known endings: " + ", ".join(SUFFIXES))
     return kind
-
-
-def read_header(path: Path, name: str, delimiter: str | None) -> Header:
-    """Column names of a UTF-8 CSV and its delimiter. Raises SourceError: empty, binary, nameless or doubled columns."""
-    with path.open("rb") as file:
-        raw = file.read(HEADER_BYTES)
-    if not raw.strip():
-        raise SourceError(f"{name}: the file is empty", "it needs a header line with the column names")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SourceError(f"{name}: the file is UTF-16", "add `encoding: utf-16` under `from`")
-    if b"\x00" in raw[:10_000]:
-        raise SourceError(
-            f"{name}: this is not a text file", "CSV, JSONL and Parquet are read; export the data as CSV (UTF-8)"
-        )
-    text = raw.decode("utf-8-sig", errors="replace")
-    first = text.lstrip("\r\n").splitlines()[0]
-    if "\ufffd" in first:
-        raise SourceError(f"{name}: row 1: the header is not UTF-8", "add `encoding: latin-1` (or cp1252) under `from`")
-    chosen = delimiter or max(",;\t|", key=lambda d: (first.count(d), d == ","))
-    try:
-        columns = next(csv.reader(text.splitlines(keepends=True), delimiter=chosen, strict=True))
-    except (csv.Error, StopIteration) as error:
-        raise SourceError(
-            f"{name}: row 1: the header cannot be read: {error}", "close the quotes in the first line"
-        ) from None
-    seen: dict[str, int] = {}
-    for number, column in enumerate(columns, 1):
-        if not column.strip():
-            raise SourceError(f"{name}: row 1: column {number} has no name", "give every column a name")
-        if column.casefold() in seen:
-            raise SourceError(
-                f'{name}: row 1: columns {seen[column.casefold()]} and {number} are both called "{column}"',
-                "rename one",
-            )
-        seen[column.casefold()] = number
-    if ROW in seen:
-        raise SourceError(f"{name}: row 1: the name {ROW} is taken by clavichord", "rename the column")
-    return Header(columns, chosen)
-
-
-def has_blank_lines(path: Path) -> bool:
-    """DuckDB skips them without counting, so that later row numbers would be wrong."""
-    tail = b"\n"
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            chunk = tail + chunk
-            if b"\n\n" in chunk or b"\n\r\n" in chunk or b"\r\r" in chunk:
-                return True
-            tail = chunk[-3:]
-    return False
-
-
-def records(path: Path, header: Header, rejects: list[Reject]) -> Iterator[tuple[int, list[str]]]:
-    """(row number, values) of a CSV with bad lines in it; those go to `rejects`. A quote that is never closed costs its own
-    line only: reading goes on with the next one."""
-    csv.field_size_limit(MAX_RECORD)
-    pending: deque[str] = deque()
-    row = 0
-    headed = False
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-
-        def following() -> Iterator[str]:
-            size = 0
-            for i in count():
-                if i == len(pending):
-                    line = file.readline()
-                    if not line:
-                        return
-                    pending.append(line)
-                size += len(pending[i])
-                if i >= MAX_RECORD_LINES or size > MAX_RECORD:
-                    return
-                yield pending[i]
-
-        while True:
-            reader = csv.reader(following(), delimiter=header.delimiter, strict=True)
-            problem = ""
-            try:
-                values = next(reader, None)
-                used = reader.line_num
-            except csv.Error as error:
-                values, used, problem = [], 1, f"row.quotes: {_REJECTS['UNQUOTED VALUE'][1]} ({error})"
-            if not pending:
-                return
-            text = "".join(pending.popleft() for _ in range(max(1, used)))
-            row += 1
-            if not text.strip("\r\n"):
-                continue
-            if not headed:
-                headed = True
-                continue
-            if not problem and _BROKEN_BYTES.search(text):
-                problem = "row.encoding: bytes that are not UTF-8"
-            elif not problem and values is not None and len(values) != len(header.columns):
-                kind = "MISSING COLUMNS" if len(values) < len(header.columns) else "TOO MANY COLUMNS"
-                problem = f"row.columns: {_REJECTS[kind][1]} ({len(values)} instead of {len(header.columns)})"
-            if problem:
-                code, _, detail = problem.partition(": ")
-                shown = _BROKEN_BYTES.sub("?", text.strip())[:80]
-                rejects.append(Reject(row, code, f"{detail}: {shown}"))
-            elif values is not None:
-                yield row, values
-
-
-def _csv(path: Path, header: Header) -> str:
-    columns = ", ".join(f"{literal(c)}: 'VARCHAR'" for c in header.columns)
-    return (
-        f"read_csv({literal(str(path))}, auto_detect=false, header=true, delim={literal(header.delimiter)}, quote='\"', escape='\"', "
-        f"columns={{{columns}}}, store_rejects=true, max_line_size=10000000)"
-    )
-
-
-_REJECTS = {
-    "MISSING COLUMNS": ("row.columns", "fewer values than columns"),
-    "TOO MANY COLUMNS": ("row.columns", "more values than columns"),
-    "UNQUOTED VALUE": ("row.quotes", "a quote is not closed or stands in the middle of a value"),
-    "INVALID ENCODING": ("row.encoding", "bytes that are not UTF-8"),
-    "LINE SIZE OVER MAXIMUM": ("row.too_long", "longer than 10 MB"),
-}
 
 
 class _Stager:
@@ -309,12 +168,12 @@ class _Stager:
     # CSV
 
     def _csv_file(self, path: Path, name: str) -> Staged:
-        """DuckDB reads a clean file at once; one with bad or blank lines is read record by record, to know which is which."""
+        """DuckDB reads a clean file at once; one with bad or blank lines is read record by record."""
         header = read_header(path, name, self.source.delimiter)
         if not has_blank_lines(path):
             self.con.execute("drop table if exists reject_errors")
             self.con.execute("drop table if exists reject_scans")
-            staged = self._copy(f"select row_number() over () + 1 as {ROW}, * from {_csv(path, header)}", name)
+            staged = self._copy(f"select row_number() over () + 1 as {ROW}, * from {csv_relation(path, header)}", name)
             bad = self.con.execute("select count(*) from reject_errors").fetchone()
             if bad is not None and bad[0] == 0:
                 return staged
@@ -325,7 +184,10 @@ class _Stager:
             for row, values in records(path, header, rejects):
                 out.write(encoder.encode([row, *(value or None for value in values)]) + b"\n")
         names = ", ".join(f"value[{i}] as {quoted(column)}" for i, column in enumerate(header.columns, 2))
-        rows = f"read_json({literal(str(lines))}, format='newline_delimited', records=false, columns={{value: 'VARCHAR[]'}}, maximum_object_size=40000000)"
+        rows = (
+            f"read_json({literal(str(lines))}, format='newline_delimited', records=false, "
+            "columns={value: 'VARCHAR[]'}, maximum_object_size=40000000)"
+        )
         return self._copy(f"select value[1]::bigint as {ROW}, {names} from {rows} order by 1", name, rejects)
 
     # JSON lines
@@ -352,8 +214,8 @@ class _Stager:
         if not rows:
             raise SourceError(f"{name}: no line holds a JSON object", 'one JSON object a line: {"id": 1, "email": …}')
         relation = (
-            f"read_json({literal(str(good))}, format='newline_delimited', sample_size=-1, maximum_depth=-1, map_inference_threshold=-1, "
-            "field_appearance_threshold=0, maximum_object_size=40000000)"
+            f"read_json({literal(str(good))}, format='newline_delimited', sample_size=-1, maximum_depth=-1, "
+            "map_inference_threshold=-1, field_appearance_threshold=0, maximum_object_size=40000000)"
         )
         return self._copy(f"select {ROW}, value.* from {relation}", name, rejects)
 
@@ -418,7 +280,7 @@ class _Stager:
         where = literal(str(path))
         match _kind(path):
             case "csv":
-                relation = _csv(path, read_header(path, path.name, self.source.delimiter))
+                relation = csv_relation(path, read_header(path, path.name, self.source.delimiter))
             case "parquet":
                 relation = f"read_parquet({where})"
             case _:
@@ -426,17 +288,18 @@ class _Stager:
         self.con.execute(f"create or replace view {quoted(table)} as select * from {relation}")
 
     def _view_rejects(self) -> list[Reject]:
-        """Rows of the tables' CSV files that could not be read: they are missing from the query's answer, so they are told."""
+        """Rows of the tables' CSV files that could not be read: the query's answer lacks them, so they are told."""
         present = self.con.execute("select count(*) from duckdb_tables() where table_name = 'reject_errors'").fetchone()
         if present is None or not present[0]:
             return []
         rows = self.con.execute(
-            "select e.line, parse_filename(s.file_path), arg_min(e.error_type::varchar, coalesce(e.column_idx, 0)), coalesce(any_value(e.csv_line), '') "
+            "select e.line, parse_filename(s.file_path), arg_min(e.error_type::varchar, coalesce(e.column_idx, 0)), "
+            "coalesce(any_value(e.csv_line), '') "
             "from reject_errors e join reject_scans s using (scan_id, file_id) group by all order by 2, 1"
         ).fetchall()
         rejects = []
         for line, file, kind, text in rows:
-            code, detail = _REJECTS.get(kind, ("row.unreadable", kind.lower()))
+            code, detail = REJECTS.get(kind, ("row.unreadable", kind.lower()))
             rejects.append(Reject(line, code, f"{file}: {detail}: {text.strip()[:80]}"))
         return rejects
 

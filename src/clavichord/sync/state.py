@@ -21,16 +21,17 @@ LEASE_SECONDS = 120
 
 _SCHEMA = """
 create table if not exists accounts(name text primary key, account_id text not null);
-create table if not exists leases(account text primary key, holder text not null, host text not null, pid integer not null,
-    born text not null, renewed real not null);
-create table if not exists runs(id text primary key, kind text not null, sync text not null, account text not null, state text not null,
-    started text not null, finished text, header text not null, report text);
+create table if not exists leases(account text primary key, holder text not null, host text not null,
+    pid integer not null, born text not null, renewed real not null);
+create table if not exists runs(id text primary key, kind text not null, sync text not null, account text not null,
+    state text not null, started text not null, finished text, header text not null, report text);
 create index if not exists runs_by_sync on runs(sync, id);
 create table if not exists batches(run text not null, lo integer not null, hi integer not null, operation text not null,
-    grp text not null, state text not null, job_id text, request_id text, attempts integer not null default 0, note text,
-    primary key(run, lo)) without rowid;
-create table if not exists exceptions(run text not null, row integer not null, n integer, key text, hash text, class text not null,
-    code text not null, field text not null, value text not null, message text not null, pointer text not null);
+    grp text not null, state text not null, job_id text, request_id text, attempts integer not null default 0,
+    note text, primary key(run, lo)) without rowid;
+create table if not exists exceptions(run text not null, row integer not null, n integer, key text, hash text,
+    class text not null, code text not null, field text not null, value text not null, message text not null,
+    pointer text not null);
 create index if not exists exceptions_by_run on exceptions(run, n);
 """
 
@@ -90,13 +91,13 @@ class StateFolder:
             self.db.execute("insert into accounts values (?, ?)", [name, account_id])
         elif row["account_id"] != account_id:
             raise StateError(
-                f'account "{name}" answers as {account_id}, but {self.path.name} holds what was sent to {row["account_id"]}',
+                f'account "{name}" answers as {account_id}, but {self.path.name} is the state of {row["account_id"]}',
                 "use another account name or another state folder for the other account",
             )
 
     @contextmanager
     def lease(self, account: str) -> Iterator[None]:
-        """One live worker an account. LeaseHeld if another process works on it; the lease of a dead one is taken over."""
+        """One live worker an account. LeaseHeld if another works on it; the lease of a dead one is taken over."""
         holder = uuid.uuid4().hex
         host, pid, born = socket.gethostname(), os.getpid(), _born(os.getpid())
         self.db.execute("begin immediate")
@@ -177,9 +178,20 @@ class Runs:
     def open(self, sync: str) -> list[sqlite3.Row]:
         """Runs that began to send and have not finished, oldest first."""
         return self.db.execute(
-            "select * from runs where sync = ? and kind = 'push' and state in ('running', 'stopped', 'waiting') order by id",
+            "select * from runs where sync = ? and kind = 'push' and state in ('running', 'stopped', 'waiting') "
+            "order by id",
             [sync],
         ).fetchall()
+
+    def prune(self, sync: str, keep: int) -> None:
+        """Forgets batches and exceptions (they hold personal data) of all but the newest `keep` runs of `sync`, and of
+        those that are not finished; the reports stay."""
+        old = (
+            "select id from runs where sync = ?1 and state in ('finished', 'failed') "
+            "and id not in (select id from runs where sync = ?1 order by id desc limit ?2)"
+        )
+        for table in ("batches", "exceptions"):
+            self.db.execute(f"delete from {table} where run in ({old})", [sync, keep])
 
     def list(self, limit: int = 20) -> list[sqlite3.Row]:
         """The newest runs first."""

@@ -34,6 +34,7 @@ def _account(call: Call) -> Resource:
         "public_api_key": call.account,
         "locale": "en-US",
     }
+    attributes |= generic.load(call.engine.store, call.account, "account", call.account) or {}  # what a seed says
     return Resource("account", call.account, msgspec.json.encode(attributes))
 
 

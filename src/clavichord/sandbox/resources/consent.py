@@ -142,6 +142,22 @@ class Consent:
         self._permit("email", "marketing", entry)
         return True
 
+    def join(self, other: Profile) -> None:
+        """Takes over what is only known about another profile: consent given or refused, suppressions (inferred)."""
+        if other.subscriptions is None:
+            return
+        theirs = Consent(other)._state
+        for channel, purposes in theirs.items():
+            for purpose, entry in (purposes or {}).items():
+                own = self._entry(channel, purpose)
+                kept = {name: own.get(name, []) for name in ("suppression", "list_suppressions") if name in entry}
+                if own["consent"] == "NEVER_SUBSCRIBED":
+                    own.update(entry)
+                for name, ones in kept.items():
+                    known = [(one["reason"], one.get("list_id")) for one in ones]
+                    own[name] = ones + [one for one in entry[name] if (one["reason"], one.get("list_id")) not in known]
+                self._permit(channel, purpose, own)
+
     def _entry(self, channel: str, purpose: str) -> dict[str, Any]:
         channel = CHANNELS.get(channel, channel)
         if self._state[channel] is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from clavichord.sandbox import generic
+from clavichord.sandbox import crud, generic
 from clavichord.sandbox.call import Behaviour
 from clavichord.sandbox.clock import SECOND, seconds
 from clavichord.sandbox.engine import Engine
@@ -71,8 +71,8 @@ def remember_value(engine: Engine, account: str, metric_id: str) -> None:
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
-    "get_metrics": generic.collection,
-    "get_metric": generic.item,
-    "get_flows_triggered_by_metric": generic.related,
-    "get_ids_for_flows_triggered_by_metric": generic.related,
+    "get_metrics": crud.collection,
+    "get_metric": crud.item,
+    "get_flows_triggered_by_metric": crud.related,
+    "get_ids_for_flows_triggered_by_metric": crud.related,
 }

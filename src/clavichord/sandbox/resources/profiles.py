@@ -31,7 +31,11 @@ _IDENTIFIERS = {
     "phone_number": Column("p.phone_number"),
     "external_id": Column("p.external_id"),
     "_kx": Column("NULL"),
-    "push_token": Column("NULL"),
+    "push_token": Column(
+        "EXISTS (SELECT 1 FROM edge d JOIN resource t ON t.account = d.account AND t.type = d.type AND t.id = d.id"
+        " WHERE d.account = p.account AND d.target = p.id AND d.type = 'push-token' AND d.relationship = 'profile'"
+        " AND json_extract(t.attributes, '$.token') {})"
+    ),
 }
 _WHOLE, _LISTED = "subscriptions.email.marketing.suppression", "subscriptions.email.marketing.list_suppressions"
 
@@ -91,8 +95,9 @@ def duplicate(owner: str) -> Refusal:
     return conflict("duplicate_profile", text, "/data/attributes", duplicate_profile_id=owner)
 
 
-def get_profiles(call: Call) -> Answer:
-    source = Source(
+def source(call: Call) -> Source:
+    """The profiles of the account."""
+    return Source(
         columns=identity.COLUMNS,
         table="profile p",
         where="p.account = ?",
@@ -101,21 +106,6 @@ def get_profiles(call: Call) -> Answer:
         sorts=_SORTS,
         filters=_FILTERS,
     )
-    page = call.engine.store.page(source, call.operation, call.query)
-    linked: Mapping[str, Linkage] = {name: [] for name in call.query.include}
-    rows = [resource(call, Profile(*row[:-1]), linked=linked) for row in page.rows]
-    return call.engine.documents.many(call, rows, after=page.next, before=page.prev)
-
-
-def get_profile(call: Call) -> Answer:
-    profile = required(call, call.id)
-    linked: dict[str, Linkage] = {name: [] for name in call.query.include}
-    included: list[Resource] = []
-    if "lists" in linked:
-        ids = lists_of(call, call.id)
-        linked["lists"] = ids
-        included = generic.fetch(call, "list", ids)
-    return call.engine.documents.one(call, resource(call, profile, linked=linked), included)
 
 
 def create_profile(call: Call) -> Answer:
@@ -189,7 +179,7 @@ def members(call: Call) -> Answer:
     before = None if call.operation.base == "profile-bulk-import-job" else page.prev  # LIVE #22
     if call.operation.identifiers_only:
         return documents.identifiers(call, "profile", [row[0] for row in page.rows], page.next, before)
-    joins = call.operation.base == "list"
+    joins = call.operation.base in ("list", "segment")
     rows = [resource(call, Profile(*row[:-2]), joined=row[-2] if joins else None) for row in page.rows]
     return documents.many(call, rows, after=page.next, before=before)
 
@@ -210,19 +200,9 @@ def get_lists_for_profile(call: Call) -> Answer:
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
-    "get_profiles": get_profiles,
-    "get_profile": get_profile,
     "create_profile": create_profile,
     "update_profile": update_profile,
     "create_or_update_profile": create_or_update_profile,
     "get_lists_for_profile": get_lists_for_profile,
     "get_list_ids_for_profile": get_lists_for_profile,
-    "get_segments_for_profile": generic.related,
-    "get_segment_ids_for_profile": generic.related,
-    "get_push_tokens_for_profile": generic.related,
-    "get_push_token_ids_for_profile": generic.related,
-    "get_conversation_for_profile": generic.related,
-    "get_conversation_id_for_profile": generic.related,
-    "get_conversations_for_profile": generic.related,
-    "get_conversation_ids_for_profile": generic.related,
 }

@@ -13,19 +13,19 @@ from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import ErrorObject, Refusal, invalid
 from clavichord.sandbox.filters import Column
 from clavichord.sandbox.jobs import Task
-from clavichord.sandbox.resources import identity
+from clavichord.sandbox.resources import identity, segments
 from clavichord.sandbox.resources.consent import Consent
 
 _SUPPRESS, _UNSUPPRESS = "profile-suppression-bulk-create-job", "profile-suppression-bulk-delete-job"
 _SLICE = 100
-_FROM_LIST = (
+_FROM = (
     "EXISTS (SELECT 1 FROM edge e WHERE e.account = r.account AND e.type = r.type AND e.id = r.id"
-    " AND e.relationship = 'lists' AND e.target {})"
+    " AND e.relationship = '{}' AND e.target {{}})"
 )
 
 
 def create_job(call: Call) -> Answer:
-    """Addresses, or one list; a segment cannot be named, there are none yet."""
+    """Addresses, or one list, or the members that a segment has now."""
     kind = call.operation.base
     given = (call.data.get("attributes") or {}).get("profiles") or {}
     relationships = call.data.get("relationships") or {}
@@ -33,9 +33,11 @@ def create_job(call: Call) -> Answer:
     segment = (relationships.get("segment") or {}).get("data")
     if bool(given) + bool(list_ids) + bool(segment) != 1:
         raise invalid("Exactly one of profiles, list or segment must be given.", pointer="/data")
-    if segment:
+    if segment and generic.load(call.engine.store, call.account, "segment", segment["id"]) is None:
         text = f"A segment with id `{segment['id']}` does not exist."
         raise invalid(text, pointer="/data/relationships/segment/data")
+    segment_ids = [segment["id"]] if segment else []
+    members = sorted(segments.refresh(call.engine, call.account, segment["id"])) if segment else []
     entries = given.get("data") or []
     found: list[ErrorObject] = []
     for index, entry in enumerate(entries):
@@ -56,8 +58,10 @@ def create_job(call: Call) -> Answer:
     with store.write():
         generic.insert(store, call.account, kind, job_id, attributes, call.now)
         generic.link(store, call.account, kind, job_id, "lists", list_ids, call.now)
+        generic.link(store, call.account, kind, job_id, "segments", segment_ids, call.now)
         emails = [entry["attributes"]["email"] for entry in entries]
-        call.engine.jobs.submit(call.account, kind, {"emails": emails, "lists": list_ids}, job=job_id)
+        payload = {"emails": emails, "lists": list_ids, "members": members}
+        call.engine.jobs.submit(call.account, kind, payload, job=job_id)
     return call.engine.documents.one(call, generic.resource(kind, job_id, attributes, {}))
 
 
@@ -69,7 +73,7 @@ def _work(engine: Engine, task: Task) -> int | None:
     if task.payload["lists"]:
         ids: list[Any] = generic.targets(store, task.account, "list", task.payload["lists"][0], "profiles")
     else:
-        ids = task.payload["emails"]
+        ids = task.payload["emails"] or task.payload["members"]
     end = min(task.position + _SLICE, len(ids))
     for one in ids[task.position : end]:
         changed = _apply(engine, task, one, now)
@@ -83,12 +87,13 @@ def _work(engine: Engine, task: Task) -> int | None:
 
 def _apply(engine: Engine, task: Task, one: str, now: int) -> bool:
     """Suppressing makes a profile for an unknown address (inferred); unsuppressing does not."""
-    if task.payload["lists"]:
+    known = not task.payload["emails"]
+    if known:
         profile = identity.load(engine.store, task.account, one)
     else:
         profile = identity.find(engine.store, task.account, None, {"email": one})
     if profile is None:
-        if task.kind == _UNSUPPRESS or task.payload["lists"]:
+        if task.kind == _UNSUPPRESS or known:
             return False
         profile = identity.create(engine, task.account, {"email": one}, None, now)
     consent = Consent(profile)
@@ -99,16 +104,23 @@ def _apply(engine: Engine, task: Task, one: str, now: int) -> bool:
 
 
 def _resource(call: Call, job_id: str, attributes: str | Mapping[str, Any]) -> Resource:
-    """`lists` has data only when the job was made from a list (LIVE #17)."""
-    list_ids = generic.targets(call.engine.store, call.account, call.operation.base, job_id, "lists")
-    linked: Mapping[str, Linkage] = {"lists": list_ids} if list_ids else {}
+    """`lists` has data only when the job was made from a list (LIVE #17), `segments` likewise."""
+    store, kind = call.engine.store, call.operation.base
+    named = {name: generic.targets(store, call.account, kind, job_id, name) for name in ("lists", "segments")}
+    linked: Mapping[str, Linkage] = {name: ids for name, ids in named.items() if ids}
     return generic.resource(call.operation.base, job_id, attributes, linked)
 
 
 def get_jobs(call: Call) -> Answer:
     kind = call.operation.base
     source = generic.source(call.operation, call.account, kind)
-    source = source._replace(filters={**source.filters, "list_id": Column(_FROM_LIST), "segment_id": Column("NULL")})
+    source = source._replace(
+        filters={
+            **source.filters,
+            "list_id": Column(_FROM.format("lists")),
+            "segment_id": Column(_FROM.format("segments")),
+        }
+    )
     page = call.engine.store.page(source, call.operation, call.query)
     rows = [_resource(call, row[0], row[1]) for row in page.rows]
     return call.engine.documents.many(call, rows, after=page.next, before=page.prev)

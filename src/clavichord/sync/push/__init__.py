@@ -19,8 +19,9 @@ from clavichord.client.errors import KlaviyoError
 from clavichord.sync.definition import Connection, SyncDefinition
 from clavichord.sync.diff import advance
 from clavichord.sync.ledger import Batch, Finding, Ledger
-from clavichord.sync.mistakes import InvalidDefinition, Mistake, SourceError, SyncError
-from clavichord.sync.plan import Plan, Planner
+from clavichord.sync.mistakes import InvalidDefinition, Mistake, SourceError, StateError, SyncError
+from clavichord.sync.plan import Plan
+from clavichord.sync.planner import Planner
 from clavichord.sync.push.confirm import CONSENT, Confirmation, ReadBack, waiting
 from clavichord.sync.push.deliver import Delivery, Halt, halt_for
 from clavichord.sync.push.lists import resolve
@@ -32,6 +33,10 @@ from clavichord.sync.state import LEASE_SECONDS, StateFolder
 
 __all__ = ["Progress", "Push", "Traffic"]
 
+KEPT_RUNS = 20
+"""runs of a sync whose rows are kept for looking up"""
+ABANDONED = 3_600
+"""seconds after which a plan that was not finished is litter"""
 KEPT_PLANS = 5
 """plans of a sync that are kept for looking up"""
 
@@ -48,7 +53,8 @@ class Push:
     """One sync file against one account.
 
     `client` is needed for `run` only; give it `on_response=traffic.record` of the Traffic that is passed here, to have
-    requests, 429s and waiting counted. `retry_rejected` sends rows again that Klaviyo refused and that have not changed.
+    requests, 429s and waiting counted. `retry_rejected` sends rows again that Klaviyo refused and that have not
+    changed since.
     """
 
     def __init__(
@@ -104,8 +110,8 @@ class Push:
         return plan
 
     async def run(self) -> RunReport:
-        """Finishes an interrupted run, then plans and delivers. Raises SourceError, InvalidDefinition, StateError, LeaseHeld;
-        what Klaviyo refuses is in the report."""
+        """Finishes an interrupted run, then plans and delivers. Raises SourceError, InvalidDefinition, StateError,
+        LeaseHeld; what Klaviyo refuses is in the report."""
         client = self._needed_client()
         with self.state.lease(self.definition.account):
             renewal = asyncio.create_task(self._renew())
@@ -171,10 +177,13 @@ class Push:
         }
 
     def _prune(self) -> None:
-        """Removes old plans: they hold personal data. Plans of runs that are not finished stay."""
-        needed = {Path(_header(row)["plan"]).name for row in self.state.runs.open(self.definition.sync)}
+        """Removes old plans and what a killed planner left: they hold personal data. Plans of open runs stay."""
+        self.state.runs.prune(self.definition.sync, KEPT_RUNS)
+        needed = {str(_header(row)["plan"]) for row in self.state.runs.open(self.definition.sync)}
         folders = sorted(self.state.folder("plans", self.definition.sync).iterdir())
-        for folder in folders[:-KEPT_PLANS]:
+        saved = [folder for folder in folders if (folder / "plan.json").exists()]
+        abandoned = [f for f in folders if f not in saved and time.time() - f.stat().st_mtime > ABANDONED]
+        for folder in [*saved[:-KEPT_PLANS], *abandoned]:
             if folder.name not in needed:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -182,13 +191,19 @@ class Push:
 
     async def _resume(self, client: AsyncKlaviyo, row: sqlite3.Row) -> RunReport | None:
         """Goes on with a run that was killed, stopped, or whose jobs were still working."""
-        plan = Plan.open(self.state.folder("plans", self.definition.sync) / _header(row)["plan"])
         ledger = Ledger(self.state.db, row["id"])
-        return await self._work(client, row["id"], plan, ledger, only_confirm=row["state"] == "waiting")
+        try:
+            plan = Plan.open(self.state.folder("plans", self.definition.sync) / _header(row)["plan"])
+        except StateError:
+            plan = None
+        if plan is None or plan.header.to != self.definition.to or not ledger.batches():
+            # Nothing to go by: the plan is gone, is another sync's under this name, or was never written to the ledger.
+            # The new plan brings again what was not confirmed, and all of it may be sent twice.
+            self.state.runs.finish(row["id"], "failed", None)
+            return None
+        return await self._work(client, row["id"], plan, ledger)
 
-    async def _work(
-        self, client: AsyncKlaviyo, run: str, plan: Plan, ledger: Ledger, *, only_confirm: bool = False
-    ) -> RunReport:
+    async def _work(self, client: AsyncKlaviyo, run: str, plan: Plan, ledger: Ledger) -> RunReport:
         began, started = time.monotonic(), self.now()
         self.meter.total = plan.batches[-1].hi if plan.batches else 0
         read_back = ReadBack()
@@ -198,7 +213,7 @@ class Push:
         elif plan.batches:
             rows = PlanRows(plan.path)
             try:
-                read_back = await self._deliver(client, ledger, rows, only_confirm=only_confirm)
+                read_back = await self._deliver(client, ledger, rows)
             except Halt as error:
                 halt = HaltNote(error.code, error.what, error.fix or reason(error.code).fix)
             except KlaviyoError as error:
@@ -215,7 +230,7 @@ class Push:
         self.meter.enter("done", self.meter.total)
         return self._close(run, plan, ledger, halt, read_back, started, time.monotonic() - began)
 
-    async def _deliver(self, client: AsyncKlaviyo, ledger: Ledger, rows: PlanRows, *, only_confirm: bool) -> ReadBack:
+    async def _deliver(self, client: AsyncKlaviyo, ledger: Ledger, rows: PlanRows) -> ReadBack:
         await self._bind(client)
         list_ids = await resolve(client, self.definition, ledger.batches())
         confirmation = Confirmation(client, self.definition, ledger, rows, self.meter, self._stopping)
@@ -226,9 +241,8 @@ class Push:
             batches = [b for b in ledger.batches("intent", "sent") if (b.operation in consents) == step]
             if step and batches:
                 self._hold_back(ledger, rows)
-            if not only_confirm:
-                self.meter.enter("sending", self.meter.rows)
-                await delivery.send(batches)
+            self.meter.enter("sending", self.meter.rows)
+            await delivery.send(batches)
             self.meter.enter("confirming", self.meter.rows)
             await confirmation.settle()
         return confirmation.read_back

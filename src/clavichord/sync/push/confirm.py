@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -252,7 +253,7 @@ def _windows(rows: Sequence[PlanRow]) -> list[tuple[int, int]]:
     """Time ranges that hold the rows' events. Wide gaps are left out, so that years of other events stay unread; few
     ranges, for each is a request."""
     times = sorted({row.moment for row in rows})
-    gaps = sorted(((b - a, a, b) for a, b in zip(times, times[1:], strict=False) if b - a > 86_400), reverse=True)
+    gaps = sorted(((b - a, a, b) for a, b in pairwise(times) if b - a > 86_400), reverse=True)
     edges = sorted((a, b) for _, a, b in gaps[: MAX_WINDOWS - 1])
     starts = [times[0], *(b for _, b in edges)]
     ends = [*(a for a, _ in edges), times[-1]]

@@ -96,7 +96,7 @@ def _held(row: PlanRow, code: str, message: str) -> Finding:
 
 
 def already(row: PlanRow, standing: Standing | None, *, historical: bool) -> bool:
-    """Has this very consent taken effect? An earlier one of the same person does not count when the date is sent along."""
+    """Has this very consent taken effect? An earlier one does not count when the date is sent along."""
     if standing is None or not standing.subscribed:
         return False
     if not historical:

@@ -82,7 +82,7 @@ class Delivery:
         self._singles = asyncio.Semaphore(SINGLES_IN_FLIGHT)
 
     async def send(self, batches: Sequence[Batch]) -> None:
-        """Delivers `batches`. Raises Halt when the account, its budget or the network ends it; what was in flight is finished."""
+        """Delivers `batches`. Raises Halt when account, budget or network end it; what was in flight is finished."""
         routes: dict[str, Callable[[Batch], Awaitable[None]]] = {
             "create_or_update_profile": self._one_by_one,
             "bulk_subscribe_profiles": self._subscribe,
@@ -232,6 +232,6 @@ class Delivery:
         await self._bulk(batch)
 
     async def _look(self, batch: Batch) -> None:
-        """Consents that were accepted by an earlier run: only looked at, for a second request may mean a second mail."""
+        """Consents that an earlier run left accepted: only looked at, for a second request may mean a second mail."""
         self._mark(batch, "accepted")
         self.meter.sent(batch.hi - batch.lo)

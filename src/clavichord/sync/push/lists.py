@@ -33,7 +33,8 @@ def _named(batches: Iterable[Batch]) -> Iterator[str]:
 
 async def resolve(client: AsyncKlaviyo, definition: SyncDefinition, batches: Iterable[Batch]) -> dict[str, str]:
     """Name → id of every list that `batches` (a saved plan may be older than the file) name; makes those with
-    `create: true`. InvalidDefinition for a name that no list, or more than one, has (names need not be unique, FACTS §9.3)."""
+    `create: true`. InvalidDefinition for a name that no list, or more than one, has (names need not be unique,
+    FACTS §9.3)."""
     ids: dict[str, str] = {}
     mistakes: list[Mistake] = []
     places = list(_places(definition))

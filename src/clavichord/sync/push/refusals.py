@@ -49,7 +49,7 @@ def whole(error: APIError, row: PlanRow) -> Finding:
 
 
 def import_errors(errors: Sequence[Mapping[str, Any]], rows: Sequence[PlanRow]) -> tuple[list[Finding], int]:
-    """Import errors of a job → rows, and how many could not be assigned. The original payload decides, then the pointer:
+    """Import errors of a job → rows, and how many could not be assigned. First the original payload, then the pointer:
     what the real answers hold is not recorded (FACTS §16.12), so both ways are tried (`inferred`)."""
     by_identity = {row.identity.casefold(): row for row in rows}
     found: dict[int, Finding] = {}

@@ -65,9 +65,11 @@ def body(batch: Batch, rows: Sequence[PlanRow], list_ids: dict[str, str]) -> byt
         case "bulk_subscribe_profiles":
             historical = ',"historical_import":true' if group["historical"] else ""
             source = json.dumps(group["source"])
-            document = f'"type":"profile-subscription-bulk-create-job","attributes":{{"custom_source":{source}{historical},"profiles":{{"data":[{entries}]}}}}'
+            attributes = f'"custom_source":{source}{historical},"profiles":{{"data":[{entries}]}}'
+            document = f'"type":"profile-subscription-bulk-create-job","attributes":{{{attributes}}}'
             if group["list"] is not None:
-                document += f',"relationships":{{"list":{{"data":{{"type":"list","id":{json.dumps(list_ids[group["list"]])}}}}}}}'
+                target = json.dumps({"type": "list", "id": list_ids[group["list"]]})
+                document += f',"relationships":{{"list":{{"data":{target}}}}}'
         case _:
             raise ValueError(f"{batch.operation} has no bulk body")
     return f'{{"data":{{{document}}}}}'.encode()

@@ -1,0 +1,141 @@
+"""Sign-up forms and their versions (FACTS §9.12, LIVE #18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from clavichord.sandbox import completion, crud, generic, inferred
+from clavichord.sandbox.call import Answer, Behaviour, Call
+from clavichord.sandbox.clock import SECOND, seconds
+from clavichord.sandbox.crud import Kind
+from clavichord.sandbox.documents import Resource
+from clavichord.sandbox.errors import ErrorObject, Refusal, problem
+
+_AT = "/data/attributes/definition/versions"
+
+FORM = crud.declare(
+    Kind(
+        type="form",
+        attributes={"name": "", "status": "draft", "ab_test": False, "created_at": "", "updated_at": ""},
+        created="created_at",
+        updated="updated_at",
+        resolved=("form-versions",),
+        inverse={"form-versions": "form"},
+        order="r.created",
+    )
+)
+VERSION = crud.declare(
+    Kind(
+        type="form-version",
+        attributes={
+            "form_type": "",
+            "variation_name": "",
+            "ab_test": None,
+            "status": "draft",
+            "created_at": "",
+            "updated_at": "",
+        },
+        created="created_at",
+        updated="updated_at",
+        resolved=("form",),
+        order="r.created",
+    )
+)
+
+
+def create_form(call: Call) -> Answer:
+    given = call.data["attributes"]
+    found = [fault for index, one in enumerate(given["definition"]["versions"]) for fault in _faults(index, one)]
+    if not given["definition"]["versions"]:
+        found.append(problem("A form needs a version.", pointer=_AT))
+    if found:
+        raise Refusal(*found[:100])
+    definition = completion.complete(call.engine.catalogue, {"$ref": "#/FormDefinition"}, given["definition"])
+    form_id = call.engine.ids.six()
+    at = seconds(call.now // SECOND)
+    attributes = {
+        "name": given["name"],
+        "status": given["status"],
+        "ab_test": given["ab_test"],
+        "created_at": at,
+        "updated_at": at,
+    }
+    store = call.engine.store
+    with store.write():
+        generic.insert(store, call.account, "form", form_id, attributes, call.now)
+        for version in definition["versions"]:
+            version_id = call.engine.ids.number(8)
+            _number(call, version)
+            version["id"] = int(version_id)
+            own = {
+                "form_type": inferred.FORM_TYPES.get(version.get("type"), version.get("type")) or "popup",
+                "variation_name": version.get("name") or given["name"],
+                "ab_test": {"variation_name": version.get("name") or given["name"]} if version.get("ab_test") else None,
+                "status": version.get("status") or "draft",
+                "created_at": at,
+                "updated_at": at,
+            }
+            generic.insert(store, call.account, "form-version", version_id, own, call.now)
+            generic.link(store, call.account, "form-version", version_id, "form", [form_id], call.now)
+        crud.keep(call, "form", form_id, {"definition": definition})
+    return _show(call, form_id, attributes, definition)
+
+
+def get_form(call: Call) -> Answer:
+    attributes = generic.required(call)
+    return _show(call, call.id, attributes, crud.state(call, "form", call.id)["definition"])
+
+
+def _show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) -> Answer:
+    """A single form has its definition and no relationships; its members stand in another order than in a list."""
+    order = ("status", "ab_test", "name", "definition", "created_at", "updated_at")
+    whole = attributes | {"definition": definition}
+    encoded = msgspec.json.encode({name: whole[name] for name in order})
+    return call.engine.documents.one(call, Resource("form", form_id, encoded, relationships=()))
+
+
+def _faults(index: int, version: Mapping[str, Any]) -> list[ErrorObject]:
+    """What was seen to be refused beyond the shape (FACTS §9.12); the texts are inferred."""
+    at, found = f"{_AT}/{index}", []
+    if len(version["steps"]) < inferred.MIN_FORM_STEPS:
+        text = f"A form needs at least {inferred.MIN_FORM_STEPS} steps."
+        found.append(problem(text, pointer=f"{at}/steps"))
+    if version.get("location") is not None and version.get("type") != "flyout":
+        found.append(problem("'location' is only allowed for flyouts.", pointer=f"{at}/location"))
+    if version.get("id") is not None:
+        found.append(problem("'id' must not be given for a new form.", pointer=f"{at}/id"))
+    return found
+
+
+def _number(call: Call, part: Any) -> None:
+    """Steps, columns, rows, blocks and actions get ids; what `properties` name are other people's."""
+    if isinstance(part, list):
+        for one in part:
+            _number(call, one)
+    elif isinstance(part, dict):
+        if "id" in part:
+            part["id"] = call.engine.ids.ulid()
+        for name, one in part.items():
+            if name != "properties":
+                _number(call, one)
+
+
+def _delete_versions(call: Call, form_id: str, attributes: dict[str, Any]) -> None:
+    for version_id in crud.targets(call, "form", form_id, "form-versions"):
+        crud.erase(call, "form-version", version_id)
+
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "get_forms": crud.collection,
+    "create_form": create_form,
+    "get_form": get_form,
+    "delete_form": crud.delete(FORM, after=_delete_versions),
+    "get_form_version": crud.item,
+    "get_versions_for_form": crud.related,
+    "get_version_ids_for_form": crud.related,
+    "get_form_for_form_version": crud.related,
+    "get_form_id_for_form_version": crud.related,
+}

@@ -1,0 +1,119 @@
+"""Messages on their way out: rendered for one person, kept for whoever wants to look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from clavichord.sandbox import generic, inferred
+from clavichord.sandbox.clock import SECOND
+from clavichord.sandbox.engine import Engine
+from clavichord.sandbox.rendering import TemplateError, Withheld, render
+from clavichord.sandbox.resources import events, identity
+from clavichord.sandbox.resources.message_links import MessageSurroundings
+from clavichord.sandbox.store import Store
+
+RECEIVED: Mapping[str, str] = {"email": "Received Email", "sms": "Received SMS", "mobile_push": "Received Push"}
+"""channel → the metric of a message that arrived"""
+
+
+class Entry(NamedTuple):
+    """A row of the outbox. `status`: queued, sent, skipped; `at`: microseconds."""
+
+    id: int
+    account: str
+    campaign: str
+    message: str
+    profile: str
+    channel: str
+    at: int
+    status: str
+    reason: str
+    recipient: str
+    subject: str
+    html: str
+    text: str
+
+
+def entries(store: Store, account: str, *, after: int = 0, limit: int = 100) -> list[Entry]:
+    """Oldest first."""
+    rows = store.execute(
+        "SELECT * FROM outbox WHERE account = ? AND id > ? ORDER BY id LIMIT ?", (account, after, limit)
+    )
+    return [Entry._make(row) for row in rows]
+
+
+class Parts(NamedTuple):
+    """What a message is rendered from."""
+
+    subject: str = ""
+    html: str = ""
+    text: str = ""
+
+
+def context_of(account: str, profile: identity.Profile) -> dict[str, Any]:
+    """`{{ first_name }}`, `{{ person.first_name }}`, `{{ person|lookup:'Own' }}`, `{{ organization.name }}`."""
+    attributes = msgspec.json.decode(profile.attributes())
+    known = attributes.pop("properties") | attributes.pop("location") | attributes | {"id": profile.id}
+    person = {name: value for name, value in known.items() if value is not None}
+    organization = {"name": f"Sandbox {account}", "full_address": inferred.ADDRESS, "url": inferred.WEBSITE}
+    return person | {"person": person, "organization": organization, "feeds": {}}
+
+
+def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, channel: str, parts: Parts) -> None:
+    """Renders a queued row (id, message, profile) and records that it arrived, inside a transaction. `name`: the
+    campaign's."""
+    entry_id, message_id, profile_id = row
+    profile = identity.load(engine.store, account, profile_id)
+    now = engine.clock.now()
+    if profile is None:
+        _skip(engine.store, entry_id, "The profile was deleted.")
+        return
+    around = MessageSurroundings(engine, account, now, profile_id, message_id)
+    context = context_of(account, profile)
+    try:
+        subject, text = (render(part, context, around, escape=False) for part in (parts.subject, parts.text))
+        html = render(parts.html, context, around)
+    except (TemplateError, Withheld) as error:
+        _skip(engine.store, entry_id, str(error))
+        return
+    recipient = (profile.email if channel == "email" else profile.phone_number) or profile_id
+    engine.store.execute(
+        "UPDATE outbox SET status = 'sent', at = ?, recipient = ?, subject = ?, html = ?, text = ? WHERE id = ?",
+        (now, recipient, subject, html, text, entry_id),
+    )
+    properties = {"Campaign Name": name, "$message": message_id}
+    if channel == "email":
+        properties |= {"Subject": subject, "Email Domain": recipient.rpartition("@")[2]}
+    metric = {"data": {"attributes": {"name": RECEIVED[channel], "service": "klaviyo"}}}
+    received = {"metric": metric, "properties": properties, "unique_id": f"{message_id}:{entry_id}"}
+    events.record(engine, account, profile_id, received, False, now)
+
+
+def _skip(store: Store, entry_id: int, reason: str) -> None:
+    store.execute("UPDATE outbox SET status = 'skipped', reason = ? WHERE id = ?", (reason, entry_id))
+
+
+def skip_recent(store: Store, account: str, campaign_id: str, channel: str, now: int) -> None:
+    """Smart sending: nobody gets a second message of a channel within its window (FACTS §12.2)."""
+    since = now - inferred.SMART_SENDING_HOURS[channel] * 3600 * SECOND
+    store.execute(
+        "UPDATE outbox SET status = 'skipped', reason = 'Smart Sending' WHERE account = ? AND campaign = ?"
+        " AND status = 'queued' AND EXISTS (SELECT 1 FROM outbox o WHERE o.profile = outbox.profile AND o.channel = ?"
+        " AND o.at > ? AND o.status = 'sent')",
+        (account, campaign_id, channel, since),
+    )
+
+
+def parts_of(engine: Engine, account: str, message_id: str, definition: Mapping[str, Any]) -> Parts | None:
+    """None for an e-mail without a template: there is nothing to send."""
+    content = definition.get("content") or {}
+    if definition["channel"] != "email":
+        return Parts(text=content.get("body") or "", subject=content.get("title") or "")
+    for template_id in generic.targets(engine.store, account, "campaign-message", message_id, "template"):
+        template = generic.load(engine.store, account, "template", template_id)
+        if template is not None:
+            return Parts(content.get("subject") or "", template["html"], template["text"] or "")
+    return None

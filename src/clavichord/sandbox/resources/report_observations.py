@@ -1,0 +1,211 @@
+"""The events that reports count, each with the message or form it belongs to (FACTS §9.14).
+
+Klaviyo's reports go by the date a message was sent, not by that of what happened to it afterwards.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from clavichord.sandbox import inferred
+from clavichord.sandbox.engine import Engine
+from clavichord.sandbox.resources.report_statistics import FORM_ROLES, ROLES
+
+Dimensions = Mapping[str, Any]
+"""what can be grouped and filtered by: a text, None, or a list of texts (tags, audiences)"""
+
+_CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push-notification"}
+_FLOW_CHANNELS = {"Email": "email", "SMS": "sms", "Push": "push-notification", "WhatsApp": "whatsapp"}
+_SENT = ("delivered", "bounced", "failed")
+_TOUCHES = ("opens", "clicks")
+_NO_VARIATION = {"variation": None, "variation_name": None}
+
+
+class Observation(NamedTuple):
+    """One event that counts. `at`: the second by which it is sorted into a time frame."""
+
+    dimensions: Dimensions
+    role: str
+    profile: str
+    at: int
+    value: float = 0.0
+
+
+class _Event(NamedTuple):
+    metric: str
+    profile: str
+    at: int
+    properties: Mapping[str, Any]
+
+
+def _events(engine: Engine, account: str, metrics: Mapping[str, Any], since: int) -> list[_Event]:
+    """Events of these metrics, oldest first."""
+    rows = engine.store.execute(
+        "SELECT metric, profile, at, attributes FROM event WHERE account = ? AND at >= ?"
+        " AND metric IN (SELECT value FROM json_each(?)) ORDER BY at, id",
+        (account, since, msgspec.json.encode(list(metrics)).decode()),
+    )
+    return [_Event(row[0], row[1], row[2], msgspec.json.decode(row[3])["event_properties"]) for row in rows]
+
+
+def _roles(engine: Engine, account: str, names: Mapping[str, str]) -> dict[str, str]:
+    """metric id → role"""
+    rows = engine.store.execute(
+        "SELECT id, json_extract(attributes, '$.name') FROM resource WHERE account = ? AND type = 'metric'", (account,)
+    )
+    return {row[0]: names[row[1]] for row in rows if row[1] in names}
+
+
+def of_forms(engine: Engine, account: str, start: int) -> Iterator[Observation]:
+    """Forms as events name them: the sandbox shows none."""
+    roles = _roles(engine, account, FORM_ROLES)
+    for event in _events(engine, account, roles, start):
+        form = _first(event.properties, "$form_id", "form_id", "Form ID")
+        version = _first(event.properties, "$form_version_id", "form_version_id", "Form Version ID")
+        if form is not None:
+            dimensions = {"form_id": form, "form_version_id": version}
+            yield Observation(dimensions, roles[event.metric], event.profile, event.at)
+
+
+def _first(properties: Mapping[str, Any], *names: str) -> str | None:
+    return next((str(properties[name]) for name in names if properties.get(name) is not None), None)
+
+
+def of_messages(
+    engine: Engine, account: str, start: int, conversion_metric: str, messages: Mapping[str, Dimensions]
+) -> Iterator[Observation]:
+    """What happened to messages that were sent since `start`. `messages`: also by the other names that events use."""
+    roles = _roles(engine, account, ROLES)
+    sent: dict[tuple[int, str], list[int]] = {}
+    touched: dict[str, list[tuple[int, Dimensions]]] = {}
+
+    def sent_at(message: Dimensions, profile: str, at: int) -> int:
+        """When this person got the message that something happened to; without a trace of that, when it happened."""
+        times = sent.get((id(message), profile), [])
+        index = bisect_right(times, at)
+        return times[index - 1] if index else at
+
+    for event in _events(engine, account, roles, start - inferred.REPORT_LOOKBACK):
+        message = _message(event.properties, messages)
+        role = roles[event.metric]
+        if message is None:
+            continue
+        if role in _SENT:
+            sent.setdefault((id(message), event.profile), []).append(event.at)
+        elif role in _TOUCHES:
+            touched.setdefault(event.profile, []).append((event.at, message))
+        yield Observation(message, role, event.profile, sent_at(message, event.profile, event.at))
+    for event in _events(engine, account, {conversion_metric: None}, start):
+        message = _attributed(event, messages, touched)
+        if message is not None:
+            at = sent_at(message, event.profile, event.at)
+            yield Observation(message, "conversions", event.profile, at, _amount(event.properties))
+
+
+def _message(properties: Mapping[str, Any], messages: Mapping[str, Dimensions]) -> Dimensions | None:
+    name = _first(properties, "$message", "Campaign Name")
+    return None if name is None else messages.get(name)
+
+
+def _attributed(
+    event: _Event, messages: Mapping[str, Dimensions], touched: Mapping[str, list[tuple[int, Dimensions]]]
+) -> Dimensions | None:
+    """The message that the event names, else the last one that was opened or clicked within the window (inferred)."""
+    attribution = event.properties.get("$attribution")
+    if isinstance(attribution, Mapping):
+        return _message(attribution, messages)
+    touches = touched.get(event.profile, [])
+    index = bisect_right(touches, event.at, key=lambda touch: touch[0])
+    if index and event.at - touches[index - 1][0] <= inferred.ATTRIBUTION_WINDOW:
+        return touches[index - 1][1]
+    return None
+
+
+def _amount(properties: Mapping[str, Any]) -> float:
+    value = properties.get("$value")
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def campaign_messages(engine: Engine, account: str) -> dict[str, Dimensions]:
+    """Dimensions of every campaign's messages, by the message's id, the campaign's id and the campaign's name."""
+    rows = engine.store.execute(
+        "SELECT m.id, m.attributes, c.id, c.attributes FROM edge e"
+        " JOIN resource m ON m.account = e.account AND m.type = 'campaign-message' AND m.id = e.target"
+        " JOIN resource c ON c.account = e.account AND c.type = 'campaign' AND c.id = e.id"
+        " WHERE e.account = ? AND e.type = 'campaign' AND e.relationship = 'campaign-messages'"
+        " ORDER BY c.created, m.id",
+        (account,),
+    ).fetchall()
+    tags, names = _tags(engine, account, "campaigns"), _audience_names(engine, account)
+    found: dict[str, Dimensions] = {}
+    for message_id, message, campaign_id, campaign in rows:
+        definition, attributes = msgspec.json.decode(message)["definition"], msgspec.json.decode(campaign)
+        audiences = attributes["audiences"]["included"]
+        dimensions = _NO_VARIATION | {
+            "campaign_id": campaign_id,
+            "campaign_message_id": message_id,
+            "campaign_message_name": definition.get("label") or attributes["name"],
+            "group": audiences,
+            "group_name": [names[one] for one in audiences if one in names],
+            "send_channel": _CHANNELS[definition["channel"]],
+            "text_message_format": "SMS" if definition["channel"] == "sms" else None,
+            **tags.get(campaign_id, {"tag_id": [], "tag_name": []}),
+        }
+        found |= {campaign_id: dimensions, message_id: dimensions}
+        found[attributes["name"]] = dimensions
+    return found
+
+
+def flow_messages(engine: Engine, account: str) -> dict[str, Dimensions]:
+    """Dimensions of every flow's messages, by the message's id."""
+    rows = engine.store.execute(
+        "SELECT m.id, m.attributes, f.id, json_extract(f.attributes, '$.name') FROM edge e"
+        " JOIN edge a ON a.account = e.account AND a.type = 'flow-action' AND a.id = e.target"
+        " AND a.relationship = 'flow-messages'"
+        " JOIN resource m ON m.account = e.account AND m.type = 'flow-message' AND m.id = a.target"
+        " JOIN resource f ON f.account = e.account AND f.type = 'flow' AND f.id = e.id"
+        " WHERE e.account = ? AND e.type = 'flow' AND e.relationship = 'flow-actions'",
+        (account,),
+    ).fetchall()
+    tags = _tags(engine, account, "flows")
+    found: dict[str, Dimensions] = {}
+    for message_id, message, flow_id, name in rows:
+        attributes = msgspec.json.decode(message)
+        channel = _FLOW_CHANNELS.get(attributes["channel"])
+        found[message_id] = _NO_VARIATION | {
+            "flow_id": flow_id,
+            "flow_message_id": message_id,
+            "flow_message_name": attributes["definition"].get("name"),
+            "flow_name": name,
+            "send_channel": channel,
+            "text_message_format": "SMS" if channel == "sms" else None,
+            **tags.get(flow_id, {"tag_id": [], "tag_name": []}),
+        }
+    return found
+
+
+def _tags(engine: Engine, account: str, carriers: str) -> dict[str, dict[str, list[str]]]:
+    rows = engine.store.execute(
+        "SELECT e.target, t.id, json_extract(t.attributes, '$.name') FROM edge e"
+        " JOIN resource t ON t.account = e.account AND t.type = 'tag' AND t.id = e.id"
+        " WHERE e.account = ? AND e.type = 'tag' AND e.relationship = ? ORDER BY e.at, t.id",
+        (account, carriers),
+    )
+    found: dict[str, dict[str, list[str]]] = {}
+    for carrier, tag_id, name in rows:
+        entry = found.setdefault(carrier, {"tag_id": [], "tag_name": []})
+        entry["tag_id"].append(tag_id)
+        entry["tag_name"].append(name)
+    return found
+
+
+def _audience_names(engine: Engine, account: str) -> dict[str, str]:
+    rows = engine.store.execute(
+        "SELECT id, json_extract(attributes, '$.name') FROM resource WHERE account = ? AND type IN ('list', 'segment')",
+        (account,),
+    )
+    return {row[0]: row[1] for row in rows}
