@@ -38,7 +38,8 @@ def warehouse(project: Project) -> list[tuple[object, ...]]:
     assert project.run("pull", "warehouse").returncode == 0
     with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as db:
         return db.execute(
-            """select p.external_id, p.email, p.properties::varchar, e.properties->>'$.OrderId', e.datetime::varchar, e.value
+            """select p.external_id, p.email, p.properties::varchar,
+                      e.properties->>'$.OrderId', e.datetime::varchar, e.value
                from klaviyo.profiles p left join klaviyo.events e on e.profile_id = p.id order by all"""
         ).fetchall()
 
