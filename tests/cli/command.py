@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from typing import Any
 import urllib3
 
 KEY = "pk_" + "k" * 34
+
+
+def _with_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Cli:
             text=True,
             stdout=options.get("stdout", subprocess.PIPE),
             stderr=options.get("stderr", subprocess.PIPE),
+            # A suite that runs in the background of a shell ignores Ctrl-C, and children inherit that.
+            preexec_fn=_with_ctrl_c,
         )
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
