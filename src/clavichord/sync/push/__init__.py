@@ -206,6 +206,7 @@ class Push:
     async def _work(self, client: AsyncKlaviyo, run: str, plan: Plan, ledger: Ledger) -> RunReport:
         began, started = time.monotonic(), self.now()
         self.meter.total = plan.batches[-1].hi if plan.batches else 0
+        self.meter.rows = 0  # planning has counted rows of the source, from here on entries of the plan count
         read_back = ReadBack()
         halt: HaltNote | None = None
         if plan.header.halt:
