@@ -265,18 +265,34 @@ class Api:
         return sorted(name for name in dotted(self._schemas, relationships) if "." not in name)
 
 
-def same_members(ours: Facts, theirs: Facts) -> bool:
-    """Whether two schemas speak of the same object: the earlier one then has the finer print (unions, formats)."""
-    if "allOf" in theirs:
-        return False
-    return set(ours.get("properties", {})) == set(theirs.get("properties", {})) and ours.get("enum") == theirs.get(
-        "enum"
-    )
+def finer_print(ours: Facts, theirs: Facts, schemas: Mapping[str, Facts]) -> Facts:
+    """`ours`, member by member as the earlier document has it where both know the member: it has unions and formats."""
+    if "$ref" in theirs:
+        return theirs if "$ref" in ours and ours["$ref"] == theirs["$ref"] else ours
+    while "$ref" in ours:  # the generator's own name for what the document writes in place
+        ours = schemas[ours["$ref"].rsplit("/", 1)[1]]
+    if "oneOf" in theirs or "allOf" in theirs:
+        return theirs
+    if ours.get("type") != theirs.get("type") or ours.get("enum", theirs.get("enum")) != theirs.get("enum"):
+        return ours
+    merged = dict(theirs)
+    if "properties" in ours and "properties" in theirs:
+        before = theirs["properties"]
+        merged["properties"] = {
+            name: finer_print(schema, before[name], schemas) if name in before else schema
+            for name, schema in ours["properties"].items()
+        }
+        merged.pop("required", None)
+        merged |= {"required": ours["required"]} if "required" in ours else {}
+    if "items" in ours and "items" in theirs:
+        merged["items"] = finer_print(ours["items"], theirs["items"], schemas)
+    return merged
 
 
 def document(package: Path, previous: Facts) -> Facts:
     """The SDK in `package` as an OpenAPI document, finer print and /client operations from `previous`."""
-    schemas = models(package)
+    sdk = models(package)
+    schemas = dict(sdk)
     older = previous["components"]["schemas"]
     paths: dict[str, Facts] = {p: methods for p, methods in previous["paths"].items() if p.startswith("/client/")}
     for path in sorted((package / "api").glob("*_api.py")):
@@ -291,8 +307,10 @@ def document(package: Path, previous: Facts) -> Facts:
                 }
             paths.setdefault(route, {})[method] = operation
     for name, schema in older.items():
-        if name not in schemas or same_members(schemas[name], schema):
+        if name not in sdk:
             schemas[name] = schema
+        elif "allOf" not in schema:
+            schemas[name] = finer_print(sdk[name], schema, sdk)
     return {"paths": paths, "components": {"schemas": schemas}}
 
 
