@@ -11,7 +11,7 @@ from msgspec import UNSET
 from clavichord.client.body import Body
 from clavichord.client.models import Event, Identifier, Metric, Profile
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
-from clavichord.client.verbs import EventVerbs
+from clavichord.client.verbs.events import EventVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from clavichord.client.models import (
     Segment,
 )
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
-from clavichord.client.verbs import ProfileVerbs
+from clavichord.client.verbs.profiles import ProfileVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
