@@ -317,7 +317,9 @@ def documents(specs: Path) -> Iterator[tuple[str, Facts]]:
     if package is None:
         print(f"klaviyo-api 25 is not at hand (make .venvs/klaviyo-api-25/.ready): {SDK_REVISION} is left as it is")
     else:
-        yield SDK_REVISION, openapi_from_sdk.document(package, public)
+        with lzma.open(specs / f"beta-{REVISION}.pre.json.xz") as source:
+            beta = json.load(source)
+        yield SDK_REVISION, openapi_from_sdk.document(package, public, beta)
 
 
 def build(revision: str, doc: Facts) -> dict[str, bytes]:

@@ -1,9 +1,9 @@
 """Restores the facts of an OpenAPI document from the official Python SDK, for a revision that has no public document.
 
 The SDK is generated from Klaviyo's own document, so routes, parameters, bodies, answers, limits and scopes are in it.
-What the generator threw away (enums of `fields[…]`, unions) is taken from the previous revision's document where the
-operation or the schema is otherwise the same, and derived from the answer's model where it is new. Nothing of the SDK
-is imported or copied: its source is read as a syntax tree.
+What the generator threw away (enums of `fields[…]`, unions) is taken from the previous revision's document or from the
+beta of the new one where the operation or the schema is otherwise the same, and derived from the answer's model where
+nothing else is known. Nothing of the SDK is imported or copied: its source is read as a syntax tree.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from finer_print import FinerPrint
 
 Facts = dict[str, Any]
 MEDIA = "application/vnd.api+json"
@@ -30,6 +32,7 @@ PLAIN: Mapping[str, Facts] = {
 }
 BOUNDS = {"le": "maximum", "ge": "minimum", "max_length": "maxLength", "min_length": "minLength"}
 LISTS_ONLY = {"any", "contains-any", "contains-all"}
+JSON_TYPES = {"string", "integer", "number", "boolean", "object", "array"}
 SEND_NOTHING = {"_request_timeout", "_request_auth", "_content_type", "_headers", "_host_index", "options", "self"}
 
 
@@ -101,6 +104,14 @@ def model_schema(model: ast.ClassDef) -> Facts:
             continue
         said = keywords(statement.value) if statement.value is not None else {}
         facts = schema_of(statement.annotation)
+        if isinstance(statement.value, ast.Constant):
+            said["default"] = statement.value.value
+        if said.get("default") is not None:
+            facts.pop("nullable", None)
+            facts["default"] = said["default"]
+        alternatives = str(said.get("description", "")).split(" | ")
+        if set(facts) <= {"nullable"} and set(alternatives) <= JSON_TYPES:
+            facts = {"oneOf": [{"type": one} for one in alternatives]}
         optional = statement.value is not None and not (isinstance(statement.value, ast.Call) and "default" not in said)
         if not optional:
             required.append(said.get("alias", name))
@@ -200,10 +211,15 @@ class Api:
                 rules = operation.get("x-klaviyo-filters", {})
                 comparable = [f for f, r in rules.items() if "greater-than" in r["operators"].get("single", [])]
                 parameter["schema"]["enum"] = [sign + f for f in ("id", *comparable) for sign in ("", "-")]
+            elif wire == "include":
+                # What can be included can be made sparse: the other relationships are only linked.
+                sparse = {name[len("fields[") : -1] for name in spelled if name.startswith("fields[")}
+                names = [name for name, kind in self._relationships(answer).items() if kind in sparse]
+                parameter["schema"]["items"] = {"type": "string", "enum": sorted(names)}
             operation["parameters"].append(parameter)
         if "_files[" in source:
             form = {n: schema_of(a.annotation) for n, a in arguments.items() if a.annotation is not None}
-            operation["form"] = {"type": "object", "properties": form}
+            operation["form"] = {"type": "object", "properties": form, "required": sorted(required & form.keys())}
         elif match := re.search(r"_body_params = (?!None)(\w+)", source):
             annotation = arguments[match[1]].annotation
             assert annotation is not None
@@ -237,8 +253,6 @@ class Api:
             schema["items"] = {"type": "string", "enum": sorted({"id", *self._attributes(match[1])})}
         elif wire.startswith("additional-fields["):
             schema["items"] = {"type": "string", "enum": re.findall(r"'([\w.]+)'", text)}
-        elif wire == "include":
-            schema["items"] = {"type": "string", "enum": self._relationships(answer)}
         elif wire == "filter":
             parameter["text"] = text
         elif wire == "page[size]" and (match := re.search(r"Default: (\d+)", text)):
@@ -256,62 +270,41 @@ class Api:
         name = members.get("type", {}).get("$ref", "").rsplit("/", 1)[-1]
         return str(next(iter(self._schemas.get(name, {}).get("enum", [])), ""))
 
-    def _relationships(self, answer: str) -> list[str]:
-        data = self._schemas[answer]["properties"]["data"]
-        data = data.get("items", data)
-        while "$ref" in data:
-            data = self._schemas[data["$ref"].rsplit("/", 1)[1]]
-        relationships = data.get("properties", {}).get("relationships", {})
-        return sorted(name for name in dotted(self._schemas, relationships) if "." not in name)
+    def _relationships(self, answer: str) -> dict[str, str]:
+        """Relationship → type of its target, of the answer's primary data."""
+        data = self._resolved(self._schemas[answer]["properties"]["data"])
+        data = self._resolved(data.get("items", data))
+        members = self._resolved(data.get("properties", {}).get("relationships", {})).get("properties", {})
+        found = {}
+        for name, schema in members.items():
+            target = self._resolved(self._resolved(schema)["properties"]["data"])
+            found[name] = self._type(self._resolved(target.get("items", target)).get("properties", {}))
+        return found
+
+    def _resolved(self, schema: Facts) -> Facts:
+        while "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rsplit("/", 1)[1]]
+        return schema
 
 
-def finer_print(ours: Facts, theirs: Facts, schemas: Mapping[str, Facts]) -> Facts:
-    """`ours`, member by member as the earlier document has it where both know the member: it has unions and formats."""
-    if "$ref" in theirs:
-        return theirs if "$ref" in ours and ours["$ref"] == theirs["$ref"] else ours
-    while "$ref" in ours:  # the generator's own name for what the document writes in place
-        ours = schemas[ours["$ref"].rsplit("/", 1)[1]]
-    if "oneOf" in theirs or "allOf" in theirs:
-        return theirs
-    if ours.get("type") != theirs.get("type") or ours.get("enum", theirs.get("enum")) != theirs.get("enum"):
-        return ours
-    merged = dict(theirs)
-    if "properties" in ours and "properties" in theirs:
-        before = theirs["properties"]
-        merged["properties"] = {
-            name: finer_print(schema, before[name], schemas) if name in before else schema
-            for name, schema in ours["properties"].items()
-        }
-        merged.pop("required", None)
-        merged |= {"required": ours["required"]} if "required" in ours else {}
-    if "items" in ours and "items" in theirs:
-        merged["items"] = finer_print(ours["items"], theirs["items"], schemas)
-    return merged
-
-
-def document(package: Path, previous: Facts) -> Facts:
-    """The SDK in `package` as an OpenAPI document, finer print and /client operations from `previous`."""
-    sdk = models(package)
-    schemas = dict(sdk)
-    older = previous["components"]["schemas"]
+def document(package: Path, previous: Facts, beta: Facts) -> Facts:
+    """The SDK in `package` as an OpenAPI document, /client operations from `previous`, finer print from both."""
+    schemas = models(package)
     paths: dict[str, Facts] = {p: methods for p, methods in previous["paths"].items() if p.startswith("/client/")}
     for path in sorted((package / "api").glob("*_api.py")):
         for route, method, operation in Api(path.read_text(), schemas).operations():
-            before = previous["paths"].get(route, {}).get(method)
-            if before is not None:
+            if (before := previous["paths"].get(route, {}).get(method)) is not None:
                 keep_finer_print(operation, before)
+            elif (before := beta["paths"].get(route, {}).get(method)) is not None:
+                take_beta_names(operation, before)
             if form := operation.pop("form", None):
                 schemas["ImageUploadQuery"] = form
                 operation["requestBody"] = {
                     "content": {"multipart/form-data": {"schema": reference("ImageUploadQuery")}}
                 }
             paths.setdefault(route, {})[method] = operation
-    for name, schema in older.items():
-        if name not in sdk:
-            schemas[name] = schema
-        elif "allOf" not in schema:
-            schemas[name] = finer_print(sdk[name], schema, sdk)
-    return {"paths": paths, "components": {"schemas": schemas}}
+    earlier = [one["components"]["schemas"] for one in (previous, beta)]
+    return {"paths": paths, "components": {"schemas": FinerPrint(schemas, earlier).merged()}}
 
 
 def answer_of(operation: Facts) -> str:
@@ -334,3 +327,20 @@ def keep_finer_print(operation: Facts, before: Facts) -> None:
             *before.get("x-klaviyo-operation-aliases", []),
             before["operationId"],
         ]
+
+
+def take_beta_names(operation: Facts, before: Facts) -> None:
+    """Sorts, and the names of `fields[…]` inside of unions, that the beta spells out; what is new since stays."""
+    known = {p["name"]: p for p in before["parameters"]}
+    extra = {name for p in operation["parameters"] if p["name"].startswith("additional-") for name in items_of(p)}
+    for parameter in operation["parameters"]:
+        name, found = parameter["name"], known.get(parameter["name"])
+        if found is not None and name == "sort":
+            parameter["schema"]["enum"] = found["schema"]["enum"]
+        elif found is not None and name.startswith("fields["):
+            parameter["schema"]["items"]["enum"] = sorted({*items_of(found), *items_of(parameter)} - extra)
+
+
+def items_of(parameter: Facts) -> list[str]:
+    found: list[str] = parameter["schema"]["items"]["enum"]
+    return found

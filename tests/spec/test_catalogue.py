@@ -107,3 +107,19 @@ def test_the_newest_revision_of_the_sdk() -> None:
     assert campaign.limit == Limit(10, 150)
     assert newest.operations["get_campaigns"].response != CATALOGUE.operations["get_campaigns"].response
     assert newest.operations["get_profiles"] == CATALOGUE.operations["get_profiles"]
+
+
+def test_what_the_sdk_lost_comes_from_earlier_documents_and_what_is_newer_from_the_sdk() -> None:
+    newest = load("2026-10-15")
+    assert newest.operations["get_text_messaging_senders"].sorts == ("created_at", "-created_at")  # the beta's
+    assert newest.operations["get_text_messaging_senders"].limit == Limit(3, 60)  # slower than in the beta
+    assert newest.operations["get_campaign_messages"].includes == ("campaign",)  # the beta had one more
+    details = newest.schema("VariationCreateQuery")
+    for name in ("data", "attributes", "definition", "details"):
+        details = newest.schema(details["$ref"].removeprefix("#/")) if "$ref" in details else details
+        details = details["properties"][name]
+    assert len(details["oneOf"]) == 4  # a union: an untyped object in the SDK
+    channel = newest.types["translation"].attributes["channel"]
+    assert channel["enum"] == ["email", "mobile_push", "sms", "web", "whatsapp"]  # new since the beta
+    assert "assigner_configuration" in newest.types["coupon"].attributes  # new since the stable document
+    assert newest.types["form"].attributes.keys() == CATALOGUE.types["form"].attributes.keys()
