@@ -89,7 +89,6 @@ class Simulation:
             retries=retries,
             max_wait=max_wait,
             pacing=pacing,
-            on_response=None,
             clock=lambda: self.now,
         )
 

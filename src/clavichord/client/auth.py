@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Generator, Mapping
 from typing import NoReturn, Protocol
+from urllib.parse import parse_qs
 
 from clavichord.client.errors import ConfigurationError
 from clavichord.client.types import Reply, Send, Sleep
@@ -23,18 +24,28 @@ class Auth(Protocol):
         """The headers that sign a request."""
         ...
 
-    def renew(self, reply: Reply) -> Generator[Send | Sleep, Reply | None, bool]:
-        """After a 401: True if the request may be sent once more with fresh `headers`."""
+    def renew(self, reply: Reply, sent: Mapping[str, str]) -> Generator[Send | Sleep, Reply | None, bool]:
+        """After a 401 to a request signed with `sent`: True if it may be sent once more with fresh `headers`."""
         ...
 
 
-class _Hidden(str):
+class Hidden(str):
     """A header value whose repr is blank, so that a traceback with local variables does not print it."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'…'"
+
+
+def check_company_id(operation: str, query: str) -> None:
+    """ConfigurationError if an encoded query names a private key as the site: the URL of a `/client` call is public."""
+    for value in parse_qs(query).get("company_id", ()):
+        if value.strip().startswith("pk_"):
+            raise ConfigurationError(
+                f"{operation}: company_id is a private key (pk_…), and was not sent: it would stand in a URL that "
+                "browsers and proxies see. Pass the public one, the 6-character site id (Settings > API keys)"
+            )
 
 
 class ApiKey:
@@ -54,13 +65,13 @@ class ApiKey:
         if not key.isascii() or not key.isprintable() or " " in key:
             raise ConfigurationError("the API key contains spaces or characters that no key has: copy it again")
         self.identity = hashlib.blake2s(key.encode(), digest_size=12, person=b"clavichd").hexdigest()
-        self._headers: Mapping[str, str] = {"authorization": _Hidden(f"Klaviyo-API-Key {key}")}
+        self._headers: Mapping[str, str] = {"authorization": Hidden(f"Klaviyo-API-Key {key}")}
 
     def headers(self) -> Generator[Send | Sleep, Reply | None, Mapping[str, str]]:
         return self._headers
         yield  # a generator without steps
 
-    def renew(self, reply: Reply) -> Generator[Send | Sleep, Reply | None, bool]:
+    def renew(self, reply: Reply, sent: Mapping[str, str]) -> Generator[Send | Sleep, Reply | None, bool]:
         return False
         yield
 

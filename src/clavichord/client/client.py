@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, Self, TypedDict, TypeVar, Unpack
 
 from clavichord.client.auth import ApiKey, Auth
 from clavichord.client.core import Core, Steps, adrive, drive
 from clavichord.client.errors import ConfigurationError
+from clavichord.client.log import log_call
 from clavichord.client.ops import AsyncGroups, SyncGroups
 from clavichord.client.pacing import Budget, Pacing
 from clavichord.client.pages import walk
 from clavichord.client.routes import ad_hoc, named
 from clavichord.client.transports import AsyncTransport, Transport
-from clavichord.client.types import Call, Query, Response, Timeouts
+from clavichord.client.types import Hook, Query, Response, Timeouts
 from clavichord.spec import REVISION
 
 BASE_URL = "https://a.klaviyo.com"
@@ -30,7 +31,14 @@ class Options(TypedDict, total=False):
     timeout: Timeouts | float | None
     max_wait: float | None
     pacing: Pacing | None
-    on_response: Callable[[Call], None] | None
+    on_response: Hook | Sequence[Hook] | None
+
+
+def hooks(given: Hook | Sequence[Hook] | None) -> Sequence[Hook]:
+    """What `on_response` was given, as a sequence."""
+    if given is None:
+        return ()
+    return given if isinstance(given, Sequence) else (given,)
 
 
 class _Client:
@@ -46,7 +54,7 @@ class _Client:
         timeout: Timeouts | float | None = None,
         max_wait: float | None = None,
         pacing: Pacing | None = None,
-        on_response: Callable[[Call], None] | None = None,
+        on_response: Hook | Sequence[Hook] | None = None,
     ) -> None:
         timeout = Timeouts() if timeout is None else timeout
         self._timeouts = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
@@ -59,7 +67,7 @@ class _Client:
             retries=retries,
             max_wait=max_wait,
             pacing=pacing or Pacing(),
-            on_response=on_response,
+            hooks=(log_call, *hooks(on_response)),
         )
 
     def budget(self, operation: str) -> Budget:
@@ -79,7 +87,7 @@ class Klaviyo(_Client, SyncGroups):
 
     `api_key` is a private key, or any `Auth`. `retries` is the number of repetitions after a first attempt. `max_wait`
     bounds the seconds that one call may spend waiting for rate limits (RateLimited beyond it); None waits.
-    `on_response` is called after every attempt, in the thread that made it.
+    `on_response` (a hook, or several) is called after every attempt, in the thread that made it.
     """
 
     def __init__(self, api_key: str | Auth, *, transport: Transport | None = None, **options: Unpack[Options]) -> None:

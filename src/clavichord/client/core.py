@@ -7,18 +7,25 @@ TransportError in), until the generator returns.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
 
-from clavichord.client.auth import Auth
-from clavichord.client.errors import ConfigurationError, RateLimited, TransportError, api_error
+from clavichord.client.auth import Auth, check_company_id
+from clavichord.client.errors import (
+    ConfigurationError,
+    KlaviyoError,
+    RateLimited,
+    TransportError,
+    api_error,
+    request_id,
+)
 from clavichord.client.filters import Filter
 from clavichord.client.pacing import PATIENCE, Budget, Ledger, Pacing, Slot
 from clavichord.client.retries import backoff, may_repeat, repeat_safe, retry_after
-from clavichord.client.types import UNSET, Call, Query, Reply, Request, Response, Route, Send, Sleep
+from clavichord.client.types import UNSET, Call, Hook, Query, Reply, Request, Response, Route, Send, Sleep
 
 T = TypeVar("T")
 Steps = Generator[Send | Sleep, Reply | None, T]
@@ -45,7 +52,7 @@ class Core:
         retries: int,
         max_wait: float | None,
         pacing: Pacing,
-        on_response: Callable[[Call], None] | None,
+        hooks: Sequence[Hook] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(base_url)
@@ -62,7 +69,7 @@ class Core:
         self.retries = retries
         self.max_wait = max_wait
         self.pacing = pacing
-        self.on_response = on_response
+        self.hooks = tuple(hooks)
         self.clock = clock
         self._headers = {
             "accept": "application/vnd.api+json",
@@ -108,6 +115,8 @@ class Core:
     ) -> Steps[Response]:
         """The life-cycle of one call. Raises the errors of `clavichord.client.errors`."""
         target = self.target(route, path, query)
+        if route.path.startswith("/client/"):
+            check_company_id(route.id, target.partition("?")[2])
         payload = encode_body(route.id, body)
         headers = dict(self._headers)
         if payload is not None:
@@ -144,10 +153,13 @@ class Core:
                 pause = self._pause(route, payload, failure, slot, attempt)
                 if status == 401 and not renewed and isinstance(failure, Reply):
                     renewed = True
-                    if (yield from self.auth.renew(failure)):
-                        pause = 0.0
-            if self.on_response is not None:
-                self.on_response(Call(route.id, route.method, shown, attempt, status, now - slot.sent, waited, pause))
+                    try:
+                        if (yield from self.auth.renew(failure, signed)):
+                            pause = 0.0
+                    except KlaviyoError:
+                        self._tell(route, shown, attempt, failure, now - slot.sent, waited, None)
+                        raise
+            self._tell(route, shown, attempt, failure, now - slot.sent, waited, pause)
             if done and isinstance(failure, Reply):
                 return Response(route.id, failure.status, failure.headers, failure.body, attempt, waited)
             if pause is None:
@@ -157,6 +169,40 @@ class Core:
             if pause:
                 yield Sleep(pause)
                 waited += pause
+
+    def _tell(
+        self,
+        route: Route,
+        path: str,
+        attempt: int,
+        outcome: Reply | TransportError,
+        seconds: float,
+        waited: float,
+        pause: float | None,
+    ) -> None:
+        if not self.hooks:
+            return
+        reply = outcome if isinstance(outcome, Reply) else None
+        headers = reply.headers if reply is not None else {}
+        left = headers.get("ratelimit-remaining", "")
+        call = Call(
+            route.id,
+            route.method,
+            path,
+            attempt,
+            reply.status if reply is not None else None,
+            seconds,
+            waited,
+            pause,
+            template=route.path,
+            origin=self.origin,
+            revision=self.revision,
+            remaining=int(left) if left.isdecimal() else None,
+            request_id=request_id(headers),
+            error="" if reply is not None else type(outcome).__name__,
+        )
+        for hook in self.hooks:
+            hook(call)
 
     def _pace(self, operation: str, slot: Slot, waited: float) -> Steps[float]:
         """Waits until the slot may go; returns the seconds waited."""

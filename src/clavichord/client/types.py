@@ -16,6 +16,7 @@ __all__ = [
     "UNSET",
     "Call",
     "Document",
+    "Hook",
     "Query",
     "Reply",
     "Request",
@@ -32,6 +33,12 @@ Query: TypeAlias = Mapping[str, Any] | str
 
 Document: TypeAlias = Mapping[str, Any] | bytes
 """A whole JSON:API document, as a dict or as the bytes to send."""
+
+
+class Hook(Protocol):
+    """Something that is told of every attempt, in the thread that made it. What it raises, the call raises."""
+
+    def __call__(self, call: Call, /) -> None: ...
 
 
 class Route(Protocol):
@@ -122,7 +129,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt, for the `on_response` hook. Holds no header, body or key."""
+    """One attempt, for the `on_response` hooks. Holds no header, query, body or key."""
 
     operation: str
     method: str
@@ -136,3 +143,12 @@ class Call:
     """seconds in pacing so far, all attempts of the call"""
     retry_in: float | None = None
     """seconds until the next attempt, None if this one is final"""
+    template: str = ""
+    """the path with its parameters' names: `/api/lists/{id}`"""
+    origin: str = ""
+    revision: str = ""
+    remaining: int | None = None
+    """`RateLimit-Remaining`, None if the answer did not say"""
+    request_id: str = ""
+    error: str = ""
+    """why no answer came: `Timeout`, `TransportError`; "" if one did"""
