@@ -250,7 +250,7 @@ class Api:
         text = next((said["description"] for said in map(keywords, calls) if "description" in said), "")
         parameter: Facts = {"name": wire, "in": where, "required": required, "schema": schema}
         if match := re.fullmatch(r"fields\[(.+)\]", wire):
-            schema["items"] = {"type": "string", "enum": sorted({"id", *self._attributes(match[1])})}
+            schema["items"] = {"type": "string", "enum": sorted({"id", *self._attributes(match[1], answer)})}
         elif wire.startswith("additional-fields["):
             schema["items"] = {"type": "string", "enum": re.findall(r"'([\w.]+)'", text)}
         elif wire == "filter":
@@ -259,12 +259,16 @@ class Api:
             schema["default"] = int(match[1])
         return parameter
 
-    def _attributes(self, type_name: str) -> Iterator[str]:
-        """The attributes of every resource object of that type."""
-        for schema in self._schemas.values():
+    def _attributes(self, type_name: str, answer: str) -> Iterator[str]:
+        """The attributes of the answered resource, or else of every resource object of that type that can be read."""
+        answered = self._answered(answer) if answer else {}
+        if self._type(answered) == type_name:
+            yield from dotted(self._schemas, answered.get("attributes", {}))
+            return
+        for name, schema in self._schemas.items():
             members = schema.get("properties", {})
-            if "attributes" in members and self._type(members) == type_name and "links" in members:
-                yield from dotted(self._schemas, members["attributes"])
+            if name.endswith("ResponseObjectResource") and self._type(members) == type_name:
+                yield from dotted(self._schemas, members.get("attributes", {}))
 
     def _type(self, members: Mapping[str, Facts]) -> str:
         name = members.get("type", {}).get("$ref", "").rsplit("/", 1)[-1]
@@ -272,14 +276,18 @@ class Api:
 
     def _relationships(self, answer: str) -> dict[str, str]:
         """Relationship → type of its target, of the answer's primary data."""
-        data = self._resolved(self._schemas[answer]["properties"]["data"])
-        data = self._resolved(data.get("items", data))
-        members = self._resolved(data.get("properties", {}).get("relationships", {})).get("properties", {})
+        members = self._resolved(self._answered(answer).get("relationships", {})).get("properties", {})
         found = {}
         for name, schema in members.items():
             target = self._resolved(self._resolved(schema)["properties"]["data"])
             found[name] = self._type(self._resolved(target.get("items", target)).get("properties", {}))
         return found
+
+    def _answered(self, answer: str) -> dict[str, Facts]:
+        """The members of the answer's primary resource object."""
+        data = self._resolved(self._schemas[answer]["properties"]["data"])
+        members: dict[str, Facts] = self._resolved(data.get("items", data)).get("properties", {})
+        return members
 
     def _resolved(self, schema: Facts) -> Facts:
         while "$ref" in schema:
@@ -293,10 +301,11 @@ def document(package: Path, previous: Facts, beta: Facts) -> Facts:
     paths: dict[str, Facts] = {p: methods for p, methods in previous["paths"].items() if p.startswith("/client/")}
     for path in sorted((package / "api").glob("*_api.py")):
         for route, method, operation in Api(path.read_text(), schemas).operations():
-            if (before := previous["paths"].get(route, {}).get(method)) is not None:
+            before, early = (doc["paths"].get(route, {}).get(method) for doc in (previous, beta))
+            if before is not None:
                 keep_finer_print(operation, before)
-            elif (before := beta["paths"].get(route, {}).get(method)) is not None:
-                take_beta_names(operation, before)
+            if early is not None and (before is None or answer_of(operation) != answer_of(before)):
+                take_beta_names(operation, early)
             if form := operation.pop("form", None):
                 schemas["ImageUploadQuery"] = form
                 operation["requestBody"] = {
@@ -316,12 +325,13 @@ def answer_of(operation: Facts) -> str:
 def keep_finer_print(operation: Facts, before: Facts) -> None:
     """What both documents know stays as the earlier one has it; if the answer changed, what hangs on it does not."""
     known = {p["name"]: p for p in before["parameters"]}
+    kept = {"x-klaviyo-operation-aliases", "x-klaviyo-filters", "x-klaviyo-scopes", "tags"}
     if answer_of(operation) != answer_of(before):
         known = {name: p for name, p in known.items() if name == "sort" or p["in"] == "path"}
+    if {*operation.get("x-klaviyo-filters", {})} != {*before.get("x-klaviyo-filters", {})}:
+        kept.remove("x-klaviyo-filters")
     operation["parameters"] = [known.get(p["name"], p) for p in operation["parameters"]]
-    for key in ("x-klaviyo-operation-aliases", "x-klaviyo-filters", "x-klaviyo-scopes", "tags"):
-        if key in before:
-            operation[key] = before[key]
+    operation |= {key: before[key] for key in kept if key in before}
     if before["operationId"] != operation["operationId"]:
         operation["x-klaviyo-operation-aliases"] = [
             *before.get("x-klaviyo-operation-aliases", []),

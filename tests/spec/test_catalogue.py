@@ -123,3 +123,19 @@ def test_what_the_sdk_lost_comes_from_earlier_documents_and_what_is_newer_from_t
     assert channel["enum"] == ["email", "mobile_push", "sms", "web", "whatsapp"]  # new since the beta
     assert "assigner_configuration" in newest.types["coupon"].attributes  # new since the stable document
     assert newest.types["form"].attributes.keys() == CATALOGUE.types["form"].attributes.keys()
+
+
+def test_an_operation_that_was_reshaped_keeps_nothing_of_its_former_self() -> None:
+    """Campaigns of 2026-10-15 have no channel, no status and no time of sending; their messages have."""
+    before, after = (load(one).operations["get_campaigns"] for one in (REVISION, "2026-10-15"))
+    assert [rule.field for rule in after.filters] == ["id", "name", "archived", "builder", "created_at", "updated_at"]
+    assert not after.filter_required
+    assert {"scheduled_at", "-scheduled_at"} == {*before.sorts} - {*after.sorts}
+    assert after.includes == ("campaign-audiences", "campaign-messages", "tags")
+    messages = load("2026-10-15").operations["get_campaign_messages"]
+    assert messages.includes == ("campaign",)
+    assert {"name", "-status"} < {*messages.sorts}
+    assert "definition.ab_test.winner_metric" in messages.fields["campaign-message"]
+    assert "label" not in messages.fields["campaign-message"]
+    variation = load("2026-10-15").operations["get_campaign_variation"]
+    assert "definition.details.subject" in variation.fields["campaign-variation"]
