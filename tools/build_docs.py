@@ -20,7 +20,8 @@ import click
 from pydantic import BaseModel
 
 from clavichord.cli.verbs import VERBS, cli
-from clavichord.sync.definition import EventSync, ProfileSync, Project
+from clavichord.sync.definition import Project, SyncDefinition
+from clavichord.sync.destinations import DESTINATIONS
 from clavichord.sync.documents import schema
 from clavichord.sync.pull.definition import PullDefinition
 
@@ -29,8 +30,8 @@ FILES: Mapping[str, tuple[str, list[type[BaseModel]], str]] = {
     "project": ("`clavichord.yaml`", [Project], "Accounts and connections. One file a project."),
     "sync": (
         "`syncs/NAME.yaml`",
-        [ProfileSync, EventSync],
-        "A source into Klaviyo. `to` says which of the two forms it is.",
+        [destination.model for destination in DESTINATIONS.values()],
+        "A source into Klaviyo. `to` says which of these forms it is.",
     ),
     "pull": ("`pulls/NAME.yaml`", [PullDefinition], "Klaviyo into a warehouse."),
 }
@@ -148,7 +149,11 @@ def cell(text: str) -> str:
 def texts_of(model: type[BaseModel]) -> dict[str, dict[str, str]]:
     """Class → key → the docstring below it, for the models of the modules that `model` draws on."""
     found: dict[str, dict[str, str]] = {}
-    for module in {sys.modules[cls.__module__] for cls in (model, ProfileSync, PullDefinition)}:
+    for module in {
+        sys.modules[cls.__module__]
+        for cls in (*model.__mro__, SyncDefinition, PullDefinition)
+        if issubclass(cls, BaseModel)
+    }:
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):
                 found[node.name] = docstrings(node, getattr(module, node.name))

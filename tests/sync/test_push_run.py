@@ -337,7 +337,7 @@ def test_the_plan_is_offline_and_counts_before_anything_is_sent(tmp_path: Path) 
     project.customers(customer(i) for i in range(12_345))
     plan = project.plan(CUSTOMERS + CONSENT)
     assert plan.counts._asdict() == {"new": 12_345, "changed": 0, "unchanged": 0, "gone": 0, "moved_on": 0}
-    assert plan.header.planned == {"profile": 12_345, "consent": 6_172, "event": 0}
+    assert plan.header.planned == {"profile": 12_345, "consent": 6_172}
     assert plan.header.requests["bulk_import_profiles"] == 2
     assert plan.header.requests["bulk_subscribe_profiles"] == 7
     assert plan.bytes > 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 
 from clavichord.sync.definition import Confirm, Example, Limits, SyncDefinition
+from clavichord.sync.destinations import destination_of
 from clavichord.sync.expression import BadExpression, parse
-from clavichord.sync.mapping import expressions
+from clavichord.sync.mapping import fields
 from clavichord.sync.mistakes import InvalidDefinition, Mistake
-from clavichord.sync.plan import Plan
+from clavichord.sync.plan import Plan, PlanRows
 from clavichord.sync.push import Push
-from clavichord.sync.push.rows import PlanRows
 from clavichord.sync.state import StateFolder
 
 
@@ -46,7 +46,7 @@ def _differences(definition: SyncDefinition, example: Example, folder: Path) -> 
         with StateFolder(folder / "state") as state:
             plan = Push(alone, state=state, root=folder).plan()
             refused = [f for f in plan.findings if f.row_class in ("quarantined", "held")]
-            made = _made(plan)
+            made = _made(definition, plan)
     except InvalidDefinition as error:
         for mistake in error.mistakes:
             yield f"{mistake.path}: {mistake.what}", mistake.fix
@@ -70,14 +70,14 @@ def _columns(definition: SyncDefinition, example: Example) -> dict[str, Any]:
     """The example's row; columns that the file uses and the example leaves out are null."""
     used: dict[str, None] = {}
     with duckdb.connect() as con:
-        for _, _, _, sql in expressions(definition):
+        for field in fields(definition):
             with suppress(BadExpression):  # planning the row says what is wrong with it
-                used |= dict.fromkeys(parse(con, sql).columns)
+                used |= dict.fromkeys(parse(con, field.sql).columns)
     given = {name.casefold() for name in example.given}
     return {name: None for name in used if name.casefold() not in given} | example.given
 
 
-def _made(plan: Plan) -> dict[str, Any]:
+def _made(definition: SyncDefinition, plan: Plan) -> dict[str, Any]:
     """Everything the row becomes, by dotted name: `email`, `properties.Points`; of an event also `profile.email`."""
     rows = PlanRows(plan.path)
     try:
@@ -86,24 +86,8 @@ def _made(plan: Plan) -> dict[str, Any]:
         rows.close()
     made: dict[str, Any] = {}
     for entry in entries:
-        attributes = entry["attributes"]
-        if entry["type"] == "event-bulk-create":
-            event = attributes["events"]["data"][0]["attributes"]
-            made |= _flat(event, ("properties",)) | _flat({"profile": attributes["profile"]["data"]["attributes"]}, ())
-            made["metric"] = event["metric"]["data"]["attributes"]["name"]
-        else:
-            made |= _flat(attributes, ("properties",))
+        made |= destination_of(definition).outcome(entry)
     return made
-
-
-def _flat(node: Mapping[str, Any], free: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
-    """Nested names joined by dots; inside `free` names only one level, as a property's value is the user's own."""
-    flat: dict[str, Any] = {}
-    for name, value in node.items():
-        flat[prefix + name] = value
-        if isinstance(value, dict) and (not prefix or prefix.rstrip(".") not in free):
-            flat |= _flat(value, free, f"{prefix}{name}.")
-    return flat
 
 
 def plain(value: Any) -> Any:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from clavichord.sync.progress import Progress
 from clavichord.sync.pull.run import PullProgress
-from clavichord.sync.push.progress import Progress
 
 PLAIN_EVERY = 10.0
 """seconds between progress lines where there is no terminal"""

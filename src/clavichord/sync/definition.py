@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-PROFILE_IDENTIFIERS = ("email", "phone_number", "external_id")
+from clavichord.sync.mistakes import Mistake, Path, dotted
 
 
 class Place(NamedTuple):
@@ -24,6 +24,10 @@ class Place(NamedTuple):
         while path and path not in self.positions:
             path = path[:-1]
         return self.positions.get(path, (0, 0))
+
+    def mistake(self, path: Path, what: str, fix: str = "") -> Mistake:
+        line, column = self.of(path)
+        return Mistake(self.file, line, column, dotted(path), what, fix)
 
 
 class Block(BaseModel):
@@ -140,42 +144,12 @@ class Source(Block):
         return self
 
 
-class ListMembership(Block):
-    """Rows that join a list. Joining a list is not consent (FACTS §9.3)."""
-
-    list: str
-    """a list's name, or `id:XyZ123`"""
-    member_if: Expression | None = None
-    mode: Literal["add", "mirror"] = "add"
-    create: bool = False
-
-
-class Proof(Block):
-    """What proves a consent: when and where it was given. The channel is the block's name."""
-
-    at: Expression
-    source: Expression
-
-
-class EmailConsent(Block):
-    subscribe_if: Expression
-    proof: Proof
-    list: str | None = None
-    historical: bool = False
-    """True: skips the list's double opt-in and its flows, keeps the original date (FACTS §7.2)"""
-    create: bool = False
-    """make the list if there is none of that name"""
-
-
-class Consent(Block):
-    """Absent = consent is never touched."""
-
-    email: EmailConsent
-
-
 class Limits(Block):
     max_changes: Bound | None = None
     """more changed rows than this (share of the rows delivered so far) and nothing is sent"""
+    max_removals: Bound | None = None
+    """more rows to remove because they left the source than this (share of the rows delivered so far) and nothing is
+    sent"""
 
 
 class BadRows(Block):
@@ -196,16 +170,15 @@ class Example(Block):
     quarantined: str | None = None
 
 
-class Backfill(Block):
-    older_than: Duration
+class SyncDefinition(Block):
+    """A sync file. What rows become is its destination's business: `clavichord.sync.destinations`."""
 
-
-class _Sync(Block):
     sync: Name
     title: str | None = None
     owner: str | None = None
     account: Name = "main"
     source: Source = Field(alias="from")
+    to: str
     blanks: Literal["keep", "clear", "error"] = "keep"
     zone: Zone | None = None
     """the zone of times that carry none"""
@@ -222,36 +195,6 @@ class _Sync(Block):
     @property
     def tzinfo(self) -> ZoneInfo | None:
         return ZoneInfo(self.zone) if self.zone else None
-
-
-Fields = dict[str, Expression | dict[str, Expression]]
-
-
-class ProfileSync(_Sync):
-    """Rows that become profiles, members of lists and subscribers."""
-
-    to: Literal["profiles"]
-    map: Fields
-    lists: list[ListMembership] = []
-    consent: Consent | None = None
-
-
-class EventSync(_Sync):
-    """Rows that become events."""
-
-    to: Literal["events"]
-    metric: Annotated[str, StringConstraints(min_length=1, max_length=127)]
-    profile: Fields
-    time: Expression
-    unique_id: Expression = "auto"
-    value: Expression | None = None
-    value_currency: Expression | None = None
-    properties: dict[str, Expression] = {}
-    backfill: bool | Backfill = False
-    """True, or {older_than: 24h}: recorded without starting flows"""
-
-
-SyncDefinition = ProfileSync | EventSync
 
 
 class Secret(Block):

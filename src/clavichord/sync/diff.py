@@ -1,21 +1,28 @@
-"""What has changed since the last confirmed delivery: stays in SQL, only the changed rows reach Python."""
+"""What has changed since the last confirmed delivery: stays in SQL, only the changed rows reach Python.
+
+The snapshot is a Parquet file: a row a key, with a column for each part that was ever delivered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
 from clavichord.sync.csv_rows import ROW
-from clavichord.sync.definition import EventSync, SyncDefinition
+from clavichord.sync.definition import SyncDefinition
+from clavichord.sync.destination import Due, Gone, Part
+from clavichord.sync.destinations import destination_of
 from clavichord.sync.expression import literal, quoted
 from clavichord.sync.ledger import Finding
 from clavichord.sync.mapping import RowMapping, slot_sql
 
 DETAILED = 100
 """failing rows whose exact message is looked up"""
+PREFIX = "part:"
+"""of the snapshot's columns that hold a part's digest"""
 
 
 class Counts(NamedTuple):
@@ -27,33 +34,21 @@ class Counts(NamedTuple):
     gone: int
     """keys that were delivered once and are no longer in the source"""
     moved_on: int
-    """events whose row changed after Klaviyo recorded them (part of `unchanged`)"""
+    """rows that changed in what is never sent again, as events do not change (part of `unchanged`)"""
 
 
-class DeltaRow(NamedTuple):
-    row: int
-    key: str
-    hash: str
-    hash2: str | None
-    status: str
-    """new | changed"""
-    record_due: bool
-    consent_due: bool
-    old: bool
-    values: tuple[Any, ...]
-
-
-def open_snapshot(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Makes the relation `snapshot` (key, hash, hash2), empty when nothing was delivered yet."""
+def open_snapshot(con: duckdb.DuckDBPyConnection, path: Path, parts: Sequence[str]) -> list[str]:
+    """Makes the relation `snapshot` (key, identity, content, and a digest for each of `parts`), empty when nothing was
+    delivered yet. Returns the names of all parts that it holds."""
+    held: list[str] = []
+    source = "(select null::varchar as key, null::varchar as identity, null::uuid as content where false)"
     if path.exists():
-        con.execute(
-            f"create or replace view snapshot as select key, hash, hash2 from read_parquet({literal(str(path))})"
-        )
-    else:
-        con.execute(
-            "create or replace view snapshot as "
-            "select null::varchar as key, null::uuid as hash, null::uuid as hash2 where false"
-        )
+        source = f"read_parquet({literal(str(path))})"
+        columns = [row[0] for row in con.execute(f"describe select * from {source}").fetchall()]
+        held = [name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX)]
+    missing = "".join(f", null::uuid as {quoted(PREFIX + part)}" for part in dict.fromkeys(parts) if part not in held)
+    con.execute(f"create or replace view snapshot as select *{missing} from {source}")
+    return held
 
 
 def quarantine(
@@ -61,11 +56,12 @@ def quarantine(
 ) -> list[Finding]:
     """Creates `current` (the sound rows: row, key, hashes) and returns why the others are not in it."""
     con.execute(f"create or replace view mapped as {mapping.sql}")
-    identities = [] if isinstance(definition, EventSync) else _identities(mapping)
-    columns = "".join(f", {sql} as {name}" for name, sql in identities)
+    unique = list(destination_of(definition).unique(definition, mapping.slots))
+    digests = "".join(f", d{i}" for i in range(len(mapping.parts)))
+    columns = "".join(f", {sql} as u{i}" for i, (_, sql) in enumerate(unique))
     con.execute(
         f"create or replace table everything as "
-        f"select {ROW} as row, __key as key, __bad as bad, hash, hash2{columns} from mapped"
+        f"select {ROW} as row, __key as key, __bad as bad, content{digests}{columns} from mapped"
     )
     con.execute("create or replace table out_rows as select row from everything where bad is not null")
     bad = con.execute("select row, key, bad from everything where bad is not null order by row").fetchall()
@@ -111,29 +107,16 @@ def quarantine(
         "from everything e join (select key, (list_sort(list(row)))[:5] as rows from everything "
         f"where {left} group by key having count(*) > 1) d using (key)",
     )
-    for name, _ in identities:
+    for i, (slot, _) in enumerate(unique):
         out(
             "identifier.duplicate",
-            f"map.{name}",
-            f"select e.row, e.key, e.{name} as value, 'the row with key ' || d.first || ' has it too' as message "
-            f"from everything e join (select {name}, min(key) as first from everything where {name} is not null "
-            f"and {left} group by {name} having count(*) > 1) d using ({name}) where e.key <> d.first",
+            slot.field,
+            f"select e.row, e.key, e.u{i} as value, 'the row with key ' || d.first || ' has it too' as message "
+            f"from everything e join (select u{i}, min(key) as first from everything where u{i} is not null "
+            f"and {left} group by u{i} having count(*) > 1) d using (u{i}) where e.key <> d.first",
         )
     con.execute(f"create or replace view current as select * from everything where {left}")
     return findings
-
-
-def _identities(mapping: RowMapping) -> list[tuple[str, str]]:
-    """Identifiers that only one profile may hold, unless they are the key anyway. Compared before they are normalised:
-    trimmed and in lower case, which is what email() does."""
-    key = mapping.slots[0]
-    found = []
-    for name in ("email", "external_id"):
-        slot = mapping.one("attribute", name)
-        if slot is not None and slot.parsed.arguments != key.parsed.arguments:
-            column = slot.columns[0]
-            found.append((name, f"nullif(lower(trim(cast({column} as varchar))), '')"))
-    return found
 
 
 def _failed_expressions(
@@ -155,20 +138,23 @@ def _failed_expressions(
         yield Finding(row, None, key, None, "quarantined", "expression.failed", slot.field, "", message)
 
 
-def compare(con: duckdb.DuckDBPyConnection, definition: SyncDefinition) -> Counts:
-    """Creates `due` (row, status, record_due, consent_due): what the snapshot does not hold as it is now."""
-    events = isinstance(definition, EventSync)
-    due = "s.key is null or s.hash is distinct from c.hash"
-    consent_due = "false" if events else "c.hash2 is not null and c.hash2 is distinct from s.hash2"
+def compare(con: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> Counts:
+    """Creates `due` (row, old, and p0 … : is that part due?): what the snapshot does not hold as it is now."""
+    conditions = []
+    for i, part in enumerate(parts):
+        differs = f"c.d{i} is distinct from s.{quoted(PREFIX + part.name)}"
+        conditions.append(f"({differs})" if part.absent else f"(c.d{i} is not null and {differs})")
+    anything = " or ".join(conditions)
+    # A row that was never delivered is new, also when there is nothing to send for it.
     con.execute(
-        f"""create or replace table due as
-            select c.row, s.key is not null as old, ({due}) as record_due, ({consent_due}) as consent_due
-            from current c left join snapshot s on s.key = c.key where ({due}) or ({consent_due})"""
+        f"create or replace table due as select c.row, s.key is not null as old, "
+        f"{', '.join(f'{condition} as p{i}' for i, condition in enumerate(conditions))} "
+        f"from current c left join snapshot s on s.key = c.key where {anything}"
     )
-    moved = "count(*) filter (where s.hash = c.hash and s.hash2 is distinct from c.hash2)" if events else "0"
     row = con.execute(
-        f"""select count(*) filter (where s.key is null),
-                count(*) filter (where s.key is not null and (({due}) or ({consent_due}))), count(*), {moved}
+        f"""select count(*) filter (where s.key is null and ({anything})),
+                count(*) filter (where s.key is not null and ({anything})), count(*),
+                count(*) filter (where s.key is not null and not ({anything}) and s.content is distinct from c.content)
             from current c left join snapshot s on s.key = c.key"""
     ).fetchone()
     gone = con.execute("select count(*) from snapshot s anti join everything e on e.key = s.key").fetchone()
@@ -177,33 +163,64 @@ def compare(con: duckdb.DuckDBPyConnection, definition: SyncDefinition) -> Count
     return Counts(row[0], row[1], row[2] - row[0] - row[1], gone[0], row[3])
 
 
-def delta(con: duckdb.DuckDBPyConnection, mapping: RowMapping) -> Iterator[DeltaRow]:
+def delta(con: duckdb.DuckDBPyConnection, mapping: RowMapping) -> Iterator[Due]:
     """The due rows with the values of their slots, in the order of the source."""
+    count = len(mapping.parts)
+    names = [part.name for part in mapping.parts]
+    digests = ", ".join(f"m.d{i}::varchar, d.p{i}" for i in range(count))
     slots = ", ".join(f"m.{column}" for slot in mapping.slots for column in slot.columns)
     # Evaluated here: a cursor is a session of its own, with another time zone.
     con.execute(
         "create or replace table delta as "
-        f"select m.{ROW} as row, m.__key, m.hash::varchar, m.hash2::varchar, d.old, d.record_due, d.consent_due, "
-        f"{slots} from mapped m join due d on d.row = m.{ROW}"
+        f"select m.{ROW} as row, m.__key, d.old, m.content::varchar, {digests}, {slots} "
+        f"from mapped m join due d on d.row = m.{ROW}"
     )
     cursor = con.cursor()
     cursor.execute("select * from delta order by row")
     while rows := cursor.fetchmany(5_000):
         for r in rows:
-            yield DeltaRow(r[0], r[1], r[2], r[3], "changed" if r[4] else "new", r[5], r[6], r[4], r[7:])
+            pairs = zip(names, r[4 : 4 + 2 * count : 2], r[5 : 5 + 2 * count : 2], strict=True)
+            yield Due(r[0], r[1], r[2], {name: d for name, d, due in pairs if due}, r[3], r[4 + 2 * count :])
+
+
+def gone(con: duckdb.DuckDBPyConnection, held: Sequence[str]) -> Iterator[Gone]:
+    """What was delivered and is no longer in the source, by key."""
+    digests = "".join(f", s.{quoted(PREFIX + part)} is not null" for part in held)
+    cursor = con.cursor()
+    cursor.execute(
+        f"select s.key, s.identity{digests} from snapshot s anti join everything e on e.key = s.key order by s.key"
+    )
+    while rows := cursor.fetchmany(5_000):
+        for key, identity, *there in rows:
+            yield Gone(key, identity or "", tuple(part for part, is_there in zip(held, there, strict=True) if is_there))
 
 
 def advance(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Writes the snapshot anew with what `delivered` (key, hash, hash2; null = that part was not delivered) holds."""
-    if con.execute("select 1 from delivered limit 1").fetchone() is None:
+    """Writes the snapshot anew with what `delivered` (key, part, n, identity, digest, content) holds: a part each, its
+    digest null when it was removed. A key of which no part is left is forgotten."""
+    parts = [row[0] for row in con.execute("select distinct part from delivered order by part").fetchall()]
+    if not parts:
         return
-    open_snapshot(con, path)
+    held = open_snapshot(con, path, parts)
+    pivot = ", ".join(
+        f"bool_or(part = {literal(part)}) as t{i}, any_value(digest) filter (part = {literal(part)}) as d{i}"
+        for i, part in enumerate(parts)
+    )
+    columns = {part: f"s.{quoted(PREFIX + part)}" for part in held}
+    columns |= {
+        part: f"case when d.t{i} then d.d{i} else s.{quoted(PREFIX + part)} end" for i, part in enumerate(parts)
+    }
+    left = f"coalesce({', '.join(columns.values())}) is not null"
     fresh = path.with_suffix(".new")
     con.execute(
         f"""copy (
-                select coalesce(d.key, s.key) as key, coalesce(d.hash, s.hash) as hash,
-                    coalesce(d.hash2, s.hash2) as hash2
-                from snapshot s full outer join delivered d on d.key = s.key
+                select coalesce(d.key, s.key) as key, coalesce(d.identity, s.identity) as identity,
+                    coalesce(d.content, s.content) as content,
+                    {", ".join(f"{sql} as {quoted(PREFIX + part)}" for part, sql in columns.items())}
+                from snapshot s full outer join (
+                    select key, arg_min(identity, n) as identity, any_value(content) as content, {pivot}
+                    from delivered group by key
+                ) d on d.key = s.key where {left}
             ) to {literal(str(fresh))} (format parquet, compression zstd)"""
     )
     fresh.replace(path)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from clavichord.sync.definition import Block, EventSync, Place, ProfileSync, Project, SyncDefinition
-from clavichord.sync.mistakes import InvalidDefinition, Mistake, nearest
+from clavichord.sync.definition import Block, Place, Project, SyncDefinition
+from clavichord.sync.destinations import DESTINATIONS
+from clavichord.sync.mistakes import InvalidDefinition, Mistake, Path, dotted, nearest
 
 MAX_DEPTH = 32
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,7 +39,6 @@ NOT_YET: Mapping[str, str] = {
 """Keys of DESIGN §5 that a later version takes: refused, so that nobody believes they work."""
 
 M = TypeVar("M", bound=BaseModel)
-Path = tuple[str | int, ...]
 
 
 class _Reader:
@@ -141,11 +142,6 @@ def _yaml_fix(text: str, line: int) -> str:
     if any("\t" in part for part in around):
         return "indent with spaces, not tabs"
     return "quote values that hold a colon, a brace or a leading special character: \"tier = 'gold'\""
-
-
-def dotted(path: Path) -> str:
-    """`('lists', 0, 'list')` → `lists[0].list`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def _model_at(model: Any, path: Path) -> type[BaseModel] | None:
@@ -264,46 +260,21 @@ def load_project(text: str, name: str = "clavichord.yaml") -> Project:
 def load_sync(text: str, name: str) -> SyncDefinition:
     """A sync file. InvalidDefinition lists everything that is wrong."""
     data, reader = _read(text, name)
-    kinds: dict[str, type[ProfileSync] | type[EventSync]] = {"profiles": ProfileSync, "events": EventSync}
     to = data.get("to")
-    model = kinds.get(to) if isinstance(to, str) else None
-    if model is None:
+    destination = DESTINATIONS.get(to) if isinstance(to, str) else None
+    if destination is None:
         line, column = reader.positions.get(("to",), reader.positions[()])
-        what = '"to" is missing' if to is None else f'"{to}" is not a destination of this version'
-        raise InvalidDefinition(
-            [
-                *reader.mistakes,
-                Mistake(
-                    name, line, column, "to", what, nearest(str(to), kinds) if to else "to: profiles or to: events"
-                ),
-            ]
-        )
-    definition = _validate(data, name, reader, model)
-    mistakes = list(_unsupported(definition))
-    if mistakes:
-        raise InvalidDefinition(mistakes)
+        what = '"to" is missing' if to is None else f'"{to}" is not a destination'
+        fix = nearest(str(to), DESTINATIONS) if to else f"one of {', '.join(DESTINATIONS)}"
+        raise InvalidDefinition([*reader.mistakes, Mistake(name, line, column, "to", what, fix)])
+    definition: SyncDefinition = _validate(data, name, reader, destination.model)
     return definition
-
-
-def _unsupported(definition: SyncDefinition) -> Iterator[Mistake]:
-    """What the schema allows, because it is designed, and this version does not do."""
-    file = definition.place.file
-    if isinstance(definition, ProfileSync):
-        for i, entry in enumerate(definition.lists):
-            if entry.mode == "mirror":
-                line, column = definition.place.of(("lists", i, "mode"))
-                yield Mistake(
-                    file,
-                    line,
-                    column,
-                    f"lists[{i}].mode",
-                    "mirror is not implemented yet",
-                    "mode: add (members are never removed)",
-                )
 
 
 def schema(model: type[Block] | None = None) -> dict[str, Any]:
     """JSON Schema of a file, for editors; of sync files by default."""
     if model is None:
-        return TypeAdapter(Union[ProfileSync, EventSync]).json_schema(by_alias=True)  # noqa: UP007  (a runtime union for pydantic)
+        models = [destination.model for destination in DESTINATIONS.values()]
+        _, found = models_json_schema([(one, "validation") for one in models], by_alias=True)
+        return {"anyOf": [{"$ref": f"#/$defs/{one.__name__}"} for one in models], **found}
     return model.model_json_schema(by_alias=True)

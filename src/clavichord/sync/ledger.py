@@ -21,7 +21,8 @@ class Batch(msgspec.Struct):
 
     lo: int
     hi: int
-    operation: str
+    route: str
+    """a name of clavichord.sync.routes"""
     grp: str
     """what all its rows share, JSON: route, lists, source of the consent"""
     state: str = "intent"
@@ -57,8 +58,8 @@ class Ledger:
         """Writes the batches of a new plan and what the plan left out."""
         with _transaction(self.db):
             self.db.executemany(
-                "insert into batches(run, lo, hi, operation, grp, state) values (?, ?, ?, ?, ?, 'intent')",
-                ([self.run, b.lo, b.hi, b.operation, b.grp] for b in batches),
+                "insert into batches(run, lo, hi, route, grp, state) values (?, ?, ?, ?, ?, 'intent')",
+                ([self.run, b.lo, b.hi, b.route, b.grp] for b in batches),
             )
             self._note(findings)
 
@@ -76,11 +77,11 @@ class Ledger:
 
     def _save(self, batch: Batch) -> None:
         self.db.execute(
-            "update batches set hi = ?, operation = ?, state = ?, job_id = ?, request_id = ?, attempts = ?, note = ? "
+            "update batches set hi = ?, route = ?, state = ?, job_id = ?, request_id = ?, attempts = ?, note = ? "
             "where run = ? and lo = ?",
             [
                 batch.hi,
-                batch.operation,
+                batch.route,
                 batch.state,
                 batch.job_id,
                 batch.request_id,
@@ -98,8 +99,8 @@ class Ledger:
         with _transaction(self.db):
             self._save(left)
             self.db.execute(
-                "insert into batches(run, lo, hi, operation, grp, state) values (?, ?, ?, ?, ?, 'intent')",
-                [self.run, right.lo, right.hi, right.operation, right.grp],
+                "insert into batches(run, lo, hi, route, grp, state) values (?, ?, ?, ?, ?, 'intent')",
+                [self.run, right.lo, right.hi, right.route, right.grp],
             )
         return left, right
 

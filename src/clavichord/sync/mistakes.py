@@ -7,6 +7,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+Path = tuple[str | int, ...]
+"""keys and indices from the top of a file"""
+
+
+def dotted(path: Path) -> str:
+    """`('lists', 0, 'list')` → `lists[0].list`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
 
 class Mistake(msgspec.Struct, frozen=True):
     """One mistake in a file of the project. `line` and `column` count from 1; 0 = the place is not known."""

@@ -6,12 +6,15 @@ source.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import duckdb
 import msgspec
 
 from clavichord.sync.diff import Counts
+from clavichord.sync.expression import literal
 from clavichord.sync.ledger import Batch, Finding
 from clavichord.sync.mistakes import StateError
 
@@ -34,9 +37,11 @@ class Header(msgspec.Struct):
     gone: int
     moved_on: int
     planned: dict[str, int]
-    """entries by step: profile, consent, event"""
+    """entries by what they deliver: profile, consent, event …"""
     rows: int
-    """rows that have an entry"""
+    """rows of the source that have an entry"""
+    removed: int
+    """rows that left the source and have an entry"""
     quarantined: int
     held: int
     requests: dict[str, int]
@@ -70,8 +75,8 @@ class Plan:
 
     @property
     def changes(self) -> int:
-        """Rows that would be sent."""
-        return self.header.rows
+        """Rows that would be sent, or removed."""
+        return self.header.rows + self.header.removed
 
     @property
     def requests(self) -> int:
@@ -111,3 +116,43 @@ class Plan:
                 f"the plan {folder.name} cannot be read: {error}", "remove the folder; the next run plans anew"
             ) from None
         return cls(folder, header, batches, findings)
+
+
+class PlanRow(NamedTuple):
+    """An entry of a plan."""
+
+    n: int
+    row: int
+    """of the source, from 1; 0 and less: it is no longer there"""
+    key: str
+    part: str
+    digest: str | None
+    payload: str
+    who: str
+    """`kind:value`"""
+    moment: int
+    unique_id: str | None
+
+    @property
+    def identity(self) -> str:
+        return self.who.partition(":")[2]
+
+
+class PlanRows:
+    """Reads ranges of a plan's entries."""
+
+    def __init__(self, plan: Path) -> None:
+        self._con = duckdb.connect()
+        self._relation = f"read_parquet({literal(str(plan))})"
+
+    def read(self, lo: int, hi: int, without: Iterable[int] = ()) -> list[PlanRow]:
+        """The entries [lo, hi) but those in `without`."""
+        skip = set(without)
+        rows = self._con.execute(
+            "select n, row, key, part, digest, payload, identity, moment, unique_id "
+            f"from {self._relation} where n >= {lo} and n < {hi} order by n"
+        ).fetchall()
+        return [PlanRow(*row) for row in rows if row[0] not in skip]
+
+    def close(self) -> None:
+        self._con.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,37 +14,30 @@ import duckdb
 import msgspec
 
 from clavichord.spec import load
-from clavichord.sync.definition import Connection, EventSync, SyncDefinition
-from clavichord.sync.diff import DeltaRow, compare, delta, open_snapshot, quarantine
-from clavichord.sync.documents import dotted
+from clavichord.sync.definition import Connection, SyncDefinition
+from clavichord.sync.destination import BadRow, Due, Entry, Held
+from clavichord.sync.destinations import destination_of
+from clavichord.sync.diff import compare, delta, gone, open_snapshot, quarantine
 from clavichord.sync.expression import BadExpression, literal
 from clavichord.sync.ledger import Batch, Finding
 from clavichord.sync.mapping import RowMapping, compile_mapping, source_view
-from clavichord.sync.mistakes import InvalidDefinition, Mistake
+from clavichord.sync.mistakes import InvalidDefinition
 from clavichord.sync.plan import Header, Plan
 from clavichord.sync.reasons import reason
-from clavichord.sync.records import MAX_PROFILE_BYTES, BadRow, Builder, Held
+from clavichord.sync.routes import ROUTES
 from clavichord.sync.source import Staged, connect, stage
 
 SMALL = 10
-"""a group of so few profiles goes one by one: the answer is synchronous"""
-SINGLE_BATCH = 100
-"""single upserts that share a ledger line"""
-ENVELOPE = 2_000
-"""bytes kept free for what surrounds the entries of a body"""
+"""a group of so few entries takes the route for few, where there is one: the answer is synchronous"""
 ROW_GROUP = 20_480
-STEPS = ("profile", "consent", "event")
-NAMESPACE = uuid.UUID("6f0d2c57-3f7e-5b0e-9a43-8c1e6f1f4b1d")
+_COLUMNS = {
+    "row": "BIGINT", "key": "VARCHAR", "part": "VARCHAR", "digest": "VARCHAR", "content": "VARCHAR",
+    "stage": "INTEGER", "route": "VARCHAR", "grp": "VARCHAR", "payload": "VARCHAR", "identity": "VARCHAR",
+    "moment": "BIGINT", "unique_id": "VARCHAR",
+}  # fmt: skip
 
 Notify = Callable[[str, int], None]
 """(phase, rows so far)"""
-
-
-def fingerprint(definition: SyncDefinition) -> str:
-    """Of what decides the payloads: a change of it makes every row a changed row."""
-    include = {"map", "lists", "blanks", "zone", "metric", "profile", "properties", "value", "value_currency", "time"}
-    data = definition.model_dump(mode="json", include=include)
-    return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 class Planner:
@@ -83,11 +75,8 @@ class Planner:
             casts = source_view(con, str(staged.path), staged.columns, definition.source.types, definition.source.where)
         except BadExpression as error:
             path = ("from", "types") if error.what.startswith("types:") else ("from", "where")
-            line, column = definition.place.of(path)
-            raise InvalidDefinition(
-                [Mistake(definition.place.file, line, column, dotted(path), error.what, error.fix)]
-            ) from None
-        mapping = compile_mapping(con, definition, staged.columns, fingerprint(definition))
+            raise InvalidDefinition([definition.place.mistake(path, error.what, error.fix)]) from None
+        mapping = compile_mapping(con, definition, staged.columns)
         return con, staged, mapping, casts
 
     def make(self) -> Plan:
@@ -110,28 +99,30 @@ class Planner:
     ) -> Plan:
         findings = [Finding(r.row, None, None, None, "quarantined", r.code, "", "", r.detail) for r in staged.rejects]
         findings += quarantine(con, self.definition, mapping, casts)
-        open_snapshot(con, self.snapshot)
-        counts = compare(con, self.definition)
+        held = open_snapshot(con, self.snapshot, [part.name for part in mapping.parts])
+        counts = compare(con, mapping.parts)
         everything = con.execute("select count(*) from everything").fetchone()
         assert everything is not None
         rows_read = everything[0] + len(staged.rejects)
         self.notify("planning", 0)
         lines = self.folder / "temp" / "entries.jsonl"
         samples: list[dict[str, str]] = []
+        idle = {True: 0, False: 0}
         with lines.open("wb") as out:
             encoder = msgspec.json.Encoder()
-            for line in self._entries(con, mapping, findings, samples):
+            for line in self._lines(con, mapping, held, findings, samples, idle):
                 out.write(encoder.encode(line) + b"\n")
         findings += self._write(con, lines)
         batches = list(self._batches(con))
         saved = f"read_parquet({literal(str(self.folder / 'plan.parquet'))})"
-        planned = dict.fromkeys(STEPS, 0)
-        planned.update(con.execute(f"select step, count(*) from {saved} group by 1").fetchall())
+        planned = dict.fromkeys(dict.fromkeys(_word(part.name) for part in mapping.parts), 0)
+        planned |= dict(con.execute(f"select split_part(part, '.', 1), count(*) from {saved} group by 1").fetchall())
         size = con.execute(
-            f"select count(distinct row), coalesce(sum(strlen(payload)), 0)::bigint from {saved}"
+            f"select count(distinct row) filter (where row > 0), count(distinct row) filter (where row <= 0), "
+            f"coalesce(sum(strlen(payload)), 0)::bigint from {saved}"
         ).fetchone()
         assert size is not None
-        requests, minutes = self._cost(batches, planned)
+        requests, minutes = _cost(batches)
         header = Header(
             sync=self.definition.sync,
             account=self.definition.account,
@@ -140,227 +131,129 @@ class Planner:
             source=staged.fingerprint,
             config=hashlib.blake2b(self.definition.model_dump_json().encode(), digest_size=16).hexdigest(),
             rows_read=rows_read,
-            new=counts.new,
-            changed=counts.changed,
-            unchanged=counts.unchanged,
+            new=counts.new - idle[False],
+            changed=counts.changed - idle[True],
+            unchanged=counts.unchanged + idle[True] + idle[False],
             gone=counts.gone,
             moved_on=counts.moved_on,
             planned=planned,
             rows=size[0],
+            removed=size[1],
             quarantined=len({f.row for f in findings if f.row_class == "quarantined"}),
             held=len({f.row for f in findings if f.row_class == "held"}),
             requests=requests,
-            bytes=size[1],
+            bytes=size[2],
             minutes=minutes,
             samples=samples,
         )
         self._guard(header)
         return Plan(self.folder, header, batches, findings)
 
-    def _entries(
+    def _lines(
         self,
         con: duckdb.DuckDBPyConnection,
         mapping: RowMapping,
+        held: list[str],
         findings: list[Finding],
         samples: list[dict[str, str]],
+        idle: dict[bool, int],
     ) -> Iterator[dict[str, Any]]:
-        builder = Builder(self.definition, mapping, self.now, self._unique_id)
+        """The plan's rows, as they come. `idle` counts the due rows for which there is nothing to do, by whether
+        something of them was delivered before."""
+        destination = destination_of(self.definition)
+        builder = destination.builder(self.definition, mapping.slots, self.now)
         for number, due in enumerate(delta(con, mapping), 1):
             if number % 5_000 == 0:
                 self.notify("planning", number)
             try:
-                entries = list(self._row(builder, due, findings))
+                made = list(builder.entries(due))
             except BadRow as bad:
+                digest = next(iter(due.digests.values()))
                 findings.append(
-                    Finding(due.row, None, due.key, due.hash, "quarantined", bad.code, bad.field, bad.value, bad.detail)
+                    Finding(due.row, None, due.key, digest, "quarantined", bad.code, bad.field, bad.value, bad.detail)
                 )
                 continue
+            if not made:
+                idle[due.old] += 1
+                continue
+            entries = [entry for each in made for entry in self._sendable(due, each, findings)]
             if entries and len(samples) < 5:
-                samples.append({"key": due.key, "status": due.status})
+                samples.append({"key": due.key, "status": "changed" if due.old else "new"})
             yield from entries
+        if not destination.removes(self.definition):
+            return
+        # Rows that are not in the source have no number in it.
+        for number, left in enumerate(gone(con, held)):
+            for entry in destination.gone(self.definition, left):
+                yield _line(-number, left.key, None, None, entry)
 
-    def _row(self, builder: Builder, due: DeltaRow, findings: list[Finding]) -> Iterator[dict[str, Any]]:
-        base = {"row": due.row, "key": due.key, "hash": due.hash, "hash2": due.hash2, "moment": 0, "unique_id": None}
-        if isinstance(self.definition, EventSync):
-            if self._refused_before(due, due.hash, findings):
-                return
-            event = builder.event(due.values, due.key)
-            payload = event.payload()
-            if len(payload) > 5_000_000 - ENVELOPE:
-                raise BadRow("event.too_large", "properties", len(payload), f"{len(payload):,} bytes")
-            identity = next(
-                str(event.profile[name]) for name in ("email", "external_id", "phone_number") if name in event.profile
-            )
-            yield {
-                **base,
-                "step": "event",
-                "grp": "{}",
-                "payload": payload.decode(),
-                "identity": identity,
-                "moment": event.time,
-                "unique_id": event.unique_id,
-            }
-            return
-        profile = builder.profile(due.values)
-        consent = builder.consent(due.values) if due.consent_due else None
-        payload = profile.payload()
-        if len(payload) > MAX_PROFILE_BYTES:
-            raise BadRow("profile.too_large", "map", len(payload), f"{len(payload):,} bytes")
-        identity = next(
-            str(profile.attributes[name])
-            for name in ("email", "external_id", "phone_number")
-            if name in profile.attributes
-        )
-        if due.record_due:
-            if self._refused_before(due, due.hash, findings):
-                return
-            route = json.dumps({"route": "single" if profile.clears else "bulk", "lists": profile.lists})
-            yield {
-                **base,
-                "hash2": None,
-                "step": "profile",
-                "grp": route,
-                "payload": payload.decode(),
-                "identity": identity,
-            }
-        if consent is None:
-            return
-        if isinstance(consent, Held):
+    def _sendable(self, due: Due, made: Entry | Held, findings: list[Finding]) -> Iterator[dict[str, Any]]:
+        """The plan's line of an entry, unless a guard or an earlier refusal keeps it back."""
+        digest = due.digests[made.part]
+        if isinstance(made, Held):
             findings.append(
-                Finding(
-                    due.row,
-                    None,
-                    due.key,
-                    due.hash2,
-                    "held",
-                    consent.code,
-                    consent.field,
-                    consent.value,
-                    consent.detail,
-                )
+                Finding(due.row, None, due.key, digest, "held", made.code, made.field, made.value, made.detail)
             )
             return
-        before = self.settled.get((due.key, due.hash2 or ""))
+        before = self.settled.get((due.key, digest or ""))
         if before is not None and before.row_class == "rejected":
             findings.append(msgspec.structs.replace(before, row=due.row, n=None))
             return
-        group = {
-            "list": consent.list,
-            "source": consent.source,
-            "historical": consent.historical,
-            "look": before is not None,
-        }
-        yield {
-            **base, "hash": None, "step": "consent", "grp": json.dumps(group), "payload": consent.payload().decode(),
-            "identity": consent.email, "moment": consent.at,
-        }  # fmt: skip
-
-    def _refused_before(self, due: DeltaRow, digest: str, findings: list[Finding]) -> bool:
-        before = self.settled.get((due.key, digest))
-        if before is None or before.row_class != "rejected":
-            return False
-        findings.append(msgspec.structs.replace(before, row=due.row, n=None))
-        return True
-
-    def _unique_id(self, key: str) -> str:
-        """The same for ever for a row of this sync: a second sending is recognised by Klaviyo (FACTS §8.1)."""
-        metric = self.definition.metric if isinstance(self.definition, EventSync) else ""
-        return str(uuid.uuid5(NAMESPACE, f"{self.definition.sync}\x1f{metric}\x1f{key}"))
+        if before is not None:
+            made = made._replace(route=ROUTES[made.route].again)
+        yield _line(due.row, due.key, digest, due.content, made)
 
     def _write(self, con: duckdb.DuckDBPyConnection, lines: Path) -> list[Finding]:
-        """Sorts the entries into sending order and writes plan.parquet. Returns events that share a unique_id."""
-        names = ("row", "key", "hash", "hash2", "step", "grp", "payload", "identity", "moment", "unique_id")
-        columns = ", ".join(f"{name}: '{'BIGINT' if name in ('row', 'moment') else 'VARCHAR'}'" for name in names)
+        """Sorts the entries into sending order and writes plan.parquet. Returns those that share a unique_id."""
+        columns = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
         entries = (
             f"read_json({literal(str(lines))}, format='newline_delimited', columns={{{columns}}}, "
             "maximum_object_size=40000000)"
         )
-        taken: list[Finding] = []
-        if isinstance(self.definition, EventSync) and self.definition.unique_id != "auto":
-            con.execute(
-                f"create or replace table taken as select row, key, hash, unique_id from {entries} "
-                "qualify count(*) over (partition by identity, unique_id) > 1"
-            )
-            taken = [
-                Finding(
-                    r[0],
-                    None,
-                    r[1],
-                    r[2],
-                    "quarantined",
-                    "event.unique_id_taken",
-                    "unique_id",
-                    r[3],
-                    "another row has the same unique_id",
-                )
-                for r in con.execute("select row, key, hash, unique_id from taken order by row").fetchall()
-            ]
-        else:
-            con.execute("create or replace table taken(row bigint)")
+        con.execute(
+            f"create or replace table taken as select row, key, digest, unique_id from {entries} "
+            "where unique_id is not null qualify count(*) over (partition by grp, identity, unique_id) > 1"
+        )
         con.execute(
             f"copy (select row_number() over () - 1 as n, * from (select * from {entries} "
             "where row not in (select row from taken) "
-            f"order by step <> 'profile', grp, moment, row)) to {literal(str(self.folder / 'plan.parquet'))} "
+            f"order by stage, route, grp, moment, row)) to {literal(str(self.folder / 'plan.parquet'))} "
             f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
         )
-        return taken
+        taken = con.execute("select row, key, digest, unique_id from taken order by row").fetchall()
+        message = "another row has the same unique_id"
+        return [
+            Finding(row, None, key, digest, "quarantined", "event.unique_id_taken", "unique_id", unique_id, message)
+            for row, key, digest, unique_id in taken
+        ]
 
     def _batches(self, con: duckdb.DuckDBPyConnection) -> Iterator[Batch]:
         """Cuts the plan into requests: by what its rows share, by count and by bytes."""
         path = literal(str(self.folder / "plan.parquet"))
-        small = {
-            (step, grp): count
-            for step, grp, count in con.execute(
-                f"select step, grp, count(*) from read_parquet({path}) group by 1, 2"
+        counts = {
+            (route, grp): count
+            for route, grp, count in con.execute(
+                f"select route, grp, count(*) from read_parquet({path}) group by 1, 2"
             ).fetchall()
         }
-        operations = load().operations
-        cursor = con.execute(f"select n, step, grp, strlen(payload) from read_parquet({path}) order by n")
-        lo = at = size = limit = room = 0
-        operation, current = "", ("", "")
+        cursor = con.execute(f"select n, route, grp, strlen(payload) from read_parquet({path}) order by n")
+        lo = at = size = 0
+        route, current = ROUTES["profiles.import"], ("", "")
         while rows := cursor.fetchmany(20_000):
-            for n, step, grp, length in rows:
-                if (step, grp) != current or n - lo >= limit or size + length + 1 > room:
+            for n, name, grp, length in rows:
+                if (name, grp) != current or n - lo >= route.items or size + length + 1 > route.room:
                     if n > lo:
-                        yield Batch(lo, n, operation, current[1])
-                    if (step, grp) != current:
-                        current = (step, grp)
-                        operation = self._operation(step, json.loads(grp), small[current])
-                        caps = operations[operation].caps
-                        limit = caps.items if caps is not None and caps.items else SINGLE_BATCH
-                        room = (caps.bytes if caps is not None and limit != SINGLE_BATCH else 1 << 40) - ENVELOPE
+                        yield Batch(lo, n, route.name, current[1])
+                    if (name, grp) != current:
+                        current = (name, grp)
+                        route = ROUTES[name]
+                        if counts[current] <= SMALL and route.few(json.loads(grp)):
+                            route = ROUTES[route.few(json.loads(grp))]
                     lo, size = n, 0
                 size += length + 1
                 at = n + 1
         if at > lo:
-            yield Batch(lo, at, operation, current[1])
-
-    @staticmethod
-    def _operation(step: str, group: dict[str, Any], count: int) -> str:
-        if step == "event":
-            return "bulk_create_events"
-        if step == "consent":
-            return "get_profiles" if group["look"] else "bulk_subscribe_profiles"
-        if group["route"] == "single" or (count <= SMALL and not group["lists"]):
-            return "create_or_update_profile"
-        return "bulk_import_profiles"
-
-    @staticmethod
-    def _cost(batches: Iterable[Batch], planned: dict[str, int]) -> tuple[dict[str, int], float]:
-        requests: dict[str, int] = {}
-        for batch in batches:
-            if batch.operation != "get_profiles":
-                count = batch.hi - batch.lo if batch.operation == "create_or_update_profile" else 1
-                requests[batch.operation] = requests.get(batch.operation, 0) + count
-        if jobs := requests.get("bulk_import_profiles"):
-            requests["get_bulk_import_profiles_job"] = 2 * jobs
-        if planned["consent"]:
-            requests["get_profiles"] = 2 * -(-planned["consent"] // 100)
-        if planned["event"]:
-            requests["get_events"] = requests["bulk_create_events"] + -(-planned["event"] // 1_000)
-        operations = load().operations
-        minutes = max((count / operations[name].limit.steady for name, count in requests.items()), default=0.0)
-        return requests, round(minutes, 3)
+            yield Batch(lo, at, route.name, current[1])
 
     def _guard(self, header: Header) -> None:
         limits, bad_rows = self.definition.limits, self.definition.bad_rows
@@ -376,5 +269,44 @@ class Planner:
         if bound is not None and bound.exceeded(changes, delivered):
             header.halt = "limit.max_changes"
             header.halt_detail = f"{changes:,} of {delivered:,} delivered rows would change, allowed are {bound}"
+        bound = limits.max_removals
+        if bound is not None and bound.exceeded(header.removed, delivered):
+            header.halt = "limit.max_removals"
+            header.halt_detail = f"{header.removed:,} of {delivered:,} delivered rows would go, allowed are {bound}"
         if header.halt:
             header.halt_detail += f". {reason(header.halt).why}"
+
+
+def _word(part: str) -> str:
+    return part.partition(".")[0]
+
+
+def _line(row: int, key: str, digest: str | None, content: str | None, entry: Entry) -> dict[str, Any]:
+    return {
+        "row": row,
+        "key": key,
+        "part": entry.part,
+        "digest": digest if entry.digest == "" else entry.digest,
+        "content": content,
+        "stage": ROUTES[entry.route].stage,
+        "route": entry.route,
+        "grp": json.dumps(entry.group),
+        "payload": entry.payload,
+        "identity": entry.identity,
+        "moment": entry.moment,
+        "unique_id": entry.unique_id,
+    }
+
+
+def _cost(batches: Iterable[Batch]) -> tuple[dict[str, int], float]:
+    """Requests by operation, and the minutes that they take of the account's budget."""
+    sizes: dict[str, list[int]] = {}
+    for batch in batches:
+        sizes.setdefault(batch.route, []).append(batch.hi - batch.lo)
+    requests: dict[str, int] = {}
+    for route, entries in sizes.items():
+        for operation, count in ROUTES[route].requests(len(entries), sum(entries)).items():
+            requests[operation] = requests.get(operation, 0) + count
+    operations = load().operations
+    minutes = max((count / operations[name].limit.steady for name, count in requests.items()), default=0.0)
+    return requests, round(minutes, 3)

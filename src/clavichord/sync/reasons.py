@@ -127,12 +127,15 @@ REASONS: dict[str, Reason] = {
         "It bounced or is invalid; a subscription would not change that.",
         "Ask the person for another address.",
     ),
-    "consent.waits_for_profile": Reason(
-        "the profile is not confirmed yet", "A consent follows its profile.", "Run again."
-    ),
+    "part.waits": Reason("the profile is not confirmed yet", "A consent follows its profile.", "Run again."),
     "limit.max_changes": Reason(
         "more changes than limits.max_changes allows",
         "A broken source often looks like a big change.",
+        "Look at `clavichord plan`; raise the limit if it is meant.",
+    ),
+    "limit.max_removals": Reason(
+        "more removals than limits.max_removals allows",
+        "A source that lost rows looks like one whose rows were deleted.",
         "Look at `clavichord plan`; raise the limit if it is meant.",
     ),
     "limit.bad_rows": Reason(
@@ -179,6 +182,11 @@ REASONS: dict[str, Reason] = {
     "stopped": Reason("the run was stopped", "", "Run again: what was begun is finished first."),
     "answer.lost": Reason(
         "the connection broke after sending", "Whether Klaviyo took it is checked by the next run.", "Run again."
+    ),
+    "consent.pending": Reason(
+        "a consent that Klaviyo accepted and that is not in effect",
+        "With a double opt-in list the person has to confirm first.",
+        "Nothing to do; it is looked at again by each run, and not sent a second time.",
     ),
     "not_visible": Reason(
         "not visible in Klaviyo yet", "It was accepted; Klaviyo works later.", "Run again later, or raise confirm.wait."

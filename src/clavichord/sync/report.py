@@ -30,6 +30,7 @@ SHOWN = 10
 
 HALT_EXIT = {
     "limit.max_changes": 5,
+    "limit.max_removals": 5,
     "limit.bad_rows": 5,
     "account.refused": 6,
     "account.scope": 6,
@@ -91,6 +92,8 @@ class RunReport(msgspec.Struct):
     new: int
     changed: int
     gone: int
+    removed: dict[str, int]
+    """class → rows that left the source and were to be removed"""
     moved_on: int
     requests: dict[str, int]
     throttled: int
@@ -123,7 +126,7 @@ class RunReport(msgspec.Struct):
             (("accepted",), 4),
             (("deferred",), 7),
         ):
-            if any(self.classes[name] for name in names):
+            if any(self.classes[name] or self.removed.get(name) for name in names):
                 return code
         return 0
 
@@ -153,8 +156,10 @@ class RunReport(msgspec.Struct):
         for name in CLASSES[1:]:
             if self.classes[name]:
                 yield f"  {name:<12} {self.classes[name]:,}"
-        if self.gone:
-            yield f"  {self.gone:,} delivered rows are no longer in the source; Klaviyo keeps them"
+        if self.removed:
+            yield f"  removed      {_sum(self.removed)}"
+        if kept := self.gone - sum(self.removed.values()):
+            yield f"  {kept:,} delivered rows are no longer in the source; Klaviyo keeps them"
         if self.moved_on:
             yield f"  {self.moved_on:,} events changed at the source after Klaviyo recorded them; it keeps what it has"
         if self.read_back.get("read"):
@@ -196,7 +201,7 @@ class Outcome:
         # A row that could not be read has a number of its file, which may be another row's number in a query's answer.
         self.con.execute(
             f"""create view entries as
-                select p.row, p.n, p.key, p.hash, p.hash2, coalesce(e.class, b.class) as class
+                select p.row, p.n, p.key, p.part, p.digest, p.content, p.identity, coalesce(e.class, b.class) as class
                 from read_parquet({literal(str(plan))}) p
                 left join batches b on p.n >= b.lo and p.n < b.hi
                 left join (
@@ -228,11 +233,18 @@ class Outcome:
     def classes(self) -> dict[str, int]:
         """class → rows; `unchanged` is what neither the plan nor a finding holds."""
         counts = dict.fromkeys(CLASSES, 0)
-        for rank, count in self.con.execute("select rank, count(*) from rows group by rank").fetchall():
+        for rank, count in self.con.execute("select rank, count(*) from rows where row > 0 group by rank").fetchall():
             counts[_WORST[rank]] += count
         counts["quarantined"] += sum(1 for f in self.findings if f.n is None and f.code.startswith("row."))
         counts["unchanged"] = self.header.unchanged
         return counts
+
+    def removed(self) -> dict[str, int]:
+        """class → rows that left the source and were to be removed."""
+        found = self.con.execute(
+            "select rank, count(*) from rows where row <= 0 group by rank order by rank"
+        ).fetchall()
+        return {_WORST[rank]: count for rank, count in found}
 
     def groups(self, batches: Iterable[Batch]) -> list[Group]:
         """Findings by reason, the biggest first."""
@@ -253,10 +265,11 @@ class Outcome:
         return sorted(groups, key=lambda g: -g.rows)
 
     def delivered(self) -> None:
-        """Creates `delivered` (key, hash, hash2) of what is confirmed, for `advance`."""
+        """Creates `delivered` for `advance`: the parts of which every entry is confirmed."""
         self.con.execute(
-            "create or replace table delivered as select key, max(hash)::uuid as hash, max(hash2)::uuid as hash2 "
-            "from entries where class = 'confirmed' group by key"
+            "create or replace table delivered as select key, part, min(n) as n, arg_min(identity, n) as identity, "
+            "any_value(digest)::uuid as digest, any_value(content)::uuid as content "
+            "from entries group by key, part having bool_and(class = 'confirmed')"
         )
 
     def close(self) -> None:

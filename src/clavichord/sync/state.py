@@ -15,7 +15,7 @@ from typing import Any
 
 from clavichord.sync.mistakes import LeaseHeld, StateError
 
-VERSION = 1
+VERSION = 2
 LEASE_SECONDS = 120
 """a lease of another machine that was not renewed for so long is stale"""
 
@@ -26,7 +26,7 @@ create table if not exists leases(account text primary key, holder text not null
 create table if not exists runs(id text primary key, kind text not null, sync text not null, account text not null,
     state text not null, started text not null, finished text, header text not null, report text);
 create index if not exists runs_by_sync on runs(sync, id);
-create table if not exists batches(run text not null, lo integer not null, hi integer not null, operation text not null,
+create table if not exists batches(run text not null, lo integer not null, hi integer not null, route text not null,
     grp text not null, state text not null, job_id text, request_id text, attempts integer not null default 0,
     note text, primary key(run, lo)) without rowid;
 create table if not exists exceptions(run text not null, row integer not null, n integer, key text, hash text,
@@ -65,6 +65,12 @@ class StateFolder:
         if version > VERSION:
             self.db.close()
             raise StateError(f"{path} was written by a newer clavichord (format {version})", "update clavichord")
+        if 0 < version < VERSION:
+            self.db.close()
+            raise StateError(
+                f"{path} was written before version 0.1 (format {version})",
+                "remove the folder: the next run compares with nothing and sends everything once more",
+            )
         self.db.executescript(f"begin; {_SCHEMA} pragma user_version={VERSION}; commit;")
         self.runs = Runs(self.db)
 

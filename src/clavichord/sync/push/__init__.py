@@ -20,15 +20,16 @@ from clavichord.sync.definition import Connection, SyncDefinition
 from clavichord.sync.diff import advance
 from clavichord.sync.ledger import Batch, Finding, Ledger
 from clavichord.sync.mistakes import InvalidDefinition, Mistake, SourceError, StateError, SyncError
-from clavichord.sync.plan import Plan
+from clavichord.sync.plan import Plan, PlanRow, PlanRows
 from clavichord.sync.planner import Planner
-from clavichord.sync.push.confirm import CONSENT, Confirmation, ReadBack, waiting
-from clavichord.sync.push.deliver import Delivery, Halt, halt_for
+from clavichord.sync.progress import Meter, Phase, Progress, Traffic
+from clavichord.sync.push.confirm import settle, waiting
+from clavichord.sync.push.deliver import send
 from clavichord.sync.push.lists import resolve
-from clavichord.sync.push.progress import Meter, Phase, Progress, Traffic
-from clavichord.sync.push.rows import PlanRow, PlanRows
 from clavichord.sync.reasons import reason
 from clavichord.sync.report import HaltNote, Outcome, RunReport
+from clavichord.sync.routes import ROUTES
+from clavichord.sync.routes.work import Halt, ReadBack, Work, halt_for
 from clavichord.sync.state import LEASE_SECONDS, StateFolder
 
 __all__ = ["Progress", "Push", "Traffic"]
@@ -97,8 +98,7 @@ class Push:
         except InvalidDefinition as error:
             return error.mistakes
         except SourceError as error:
-            line, column = self.definition.place.of(("from",))
-            return [Mistake(self.definition.place.file, line, column, "from", error.what, error.fix)]
+            return [self.definition.place.mistake(("from",), error.what, error.fix)]
         finally:
             shutil.rmtree(planner.folder, ignore_errors=True)
         return []
@@ -173,7 +173,7 @@ class Push:
         return {
             (f.key, f.hash): f
             for f in Ledger(self.state.db, last["id"]).findings()
-            if f.key is not None and f.hash is not None and (f.row_class == "rejected" or f.field == CONSENT)
+            if f.key is not None and f.hash is not None and (f.row_class == "rejected" or f.code == "consent.pending")
         }
 
     def _prune(self) -> None:
@@ -233,38 +233,34 @@ class Push:
 
     async def _deliver(self, client: AsyncKlaviyo, ledger: Ledger, rows: PlanRows) -> ReadBack:
         await self._bind(client)
-        list_ids = await resolve(client, self.definition, ledger.batches())
-        confirmation = Confirmation(client, self.definition, ledger, rows, self.meter, self._stopping)
-        ledger.forget("consent.waits_for_profile")
-        delivery = Delivery(client, ledger, rows, self.meter, list_ids, self._stopping)
-        consents = ("bulk_subscribe_profiles", "get_profiles")
-        for step in (False, True):
-            batches = [b for b in ledger.batches("intent", "sent") if (b.operation in consents) == step]
-            if step and batches:
-                self._hold_back(ledger, rows)
+        lists = await resolve(client, self.definition, ledger.batches())
+        work = Work(client, self.definition, ledger, rows, self.meter, lists, self._stopping)
+        ledger.forget("part.waits")
+        for stage in sorted({ROUTES[batch.route].stage for batch in ledger.batches()}):
+            batches = [b for b in ledger.batches("intent", "sent") if ROUTES[b.route].stage == stage]
+            if stage and batches:
+                self._hold_back(ledger, rows, batches)
             self.meter.enter("sending", self.meter.rows)
-            await delivery.send(batches)
+            await send(work, batches)
             self.meter.enter("confirming", self.meter.rows)
-            await confirmation.settle()
-        return confirmation.read_back
+            await settle(work)
+        return work.read_back
 
     async def _bind(self, client: AsyncKlaviyo) -> None:
         """Asks who answers, before anything is sent: a wrong key costs one request, another account's snapshot none."""
         response = await client.send("get_accounts", query={"fields[account]": "public_api_key"})
         self.state.bind_account(self.definition.account, str(response.json()["data"][0]["id"]))
 
-    def _hold_back(self, ledger: Ledger, rows: PlanRows) -> None:
-        """Consents whose profile is not confirmed wait for the next run."""
-        unsettled = [b for b in ledger.batches("intent", "sent", "accepted", "failed") if not _is_consent(b)]
-        excepted = {f.row for f in ledger.findings() if f.n is not None}
-        waiting_rows = set(excepted)
-        for batch in unsettled:
-            waiting_rows.update(row.row for row in rows.read(batch.lo, batch.hi))
-        if not waiting_rows:
-            return
-        for batch in ledger.batches("intent", "sent"):
-            if not _is_consent(batch):
-                continue
+    @staticmethod
+    def _hold_back(ledger: Ledger, rows: PlanRows, batches: list[Batch]) -> None:
+        """Entries of rows whose first stage is not confirmed wait for the next run."""
+        first = [b for b in ledger.batches() if ROUTES[b.route].stage == 0]
+        end = max((b.hi for b in first), default=0)  # the plan is in the order of the stages
+        waiting_rows = {f.row for f in ledger.findings() if f.n is not None and f.n < end}
+        for batch in first:
+            if batch.state != "confirmed":
+                waiting_rows.update(row.row for row in rows.read(batch.lo, batch.hi))
+        for batch in batches if waiting_rows else ():
             out = ledger.excepted(batch.lo, batch.hi)
             ledger.note([_waits(row) for row in rows.read(batch.lo, batch.hi, out) if row.row in waiting_rows])
 
@@ -307,6 +303,7 @@ class Push:
                 new=plan.header.new,
                 changed=plan.header.changed,
                 gone=plan.header.gone,
+                removed=outcome.removed(),
                 moved_on=plan.header.moved_on,
                 requests=dict(self.traffic.requests),
                 throttled=self.traffic.throttled,
@@ -332,20 +329,6 @@ def _header(row: sqlite3.Row) -> dict[str, Any]:
     return data
 
 
-def _is_consent(batch: Batch) -> bool:
-    return batch.operation in ("bulk_subscribe_profiles", "get_profiles")
-
-
 def _waits(row: PlanRow) -> Finding:
     message = "its profile is not confirmed"
-    return Finding(
-        row.row,
-        row.n,
-        row.key,
-        row.digest,
-        "deferred",
-        "consent.waits_for_profile",
-        "consent.email",
-        row.identity,
-        message,
-    )
+    return Finding(row.row, row.n, row.key, row.digest, "deferred", "part.waits", row.part, row.identity, message)

@@ -7,20 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from clavichord.client.client import AsyncKlaviyo
 from clavichord.client.errors import NotFound
-from clavichord.sync.definition import ProfileSync, SyncDefinition
-from clavichord.sync.documents import dotted
+from clavichord.sync.definition import SyncDefinition
+from clavichord.sync.destinations import destination_of
 from clavichord.sync.ledger import Batch
 from clavichord.sync.mistakes import InvalidDefinition, Mistake, nearest
-
-
-def _places(definition: SyncDefinition) -> Iterator[tuple[str, tuple[str | int, ...], bool]]:
-    """(name, path, create) of every list the file names."""
-    if not isinstance(definition, ProfileSync):
-        return
-    for i, entry in enumerate(definition.lists):
-        yield entry.list, ("lists", i, "list"), entry.create
-    if definition.consent is not None and definition.consent.email.list is not None:
-        yield definition.consent.email.list, ("consent", "email", "list"), definition.consent.email.create
 
 
 def _named(batches: Iterable[Batch]) -> Iterator[str]:
@@ -37,10 +27,10 @@ async def resolve(client: AsyncKlaviyo, definition: SyncDefinition, batches: Ite
     FACTS §9.3)."""
     ids: dict[str, str] = {}
     mistakes: list[Mistake] = []
-    places = list(_places(definition))
+    places = list(destination_of(definition).lists(definition))
     for name in dict.fromkeys(_named(batches)):
-        path = next((path for known, path, _ in places if known == name), ("lists",))
-        create = any(create for known, _, create in places if known == name)
+        path = next((place.path for place in places if place.name == name), ("lists",))
+        create = any(place.create for place in places if place.name == name)
         what, fix = "", ""
         if name.startswith("id:"):
             try:
@@ -69,8 +59,7 @@ async def resolve(client: AsyncKlaviyo, definition: SyncDefinition, batches: Ite
                     f"{nearest(name, known)} Or add `create: true`.".strip(),
                 )
         if what:
-            line, column = definition.place.of(path)
-            mistakes.append(Mistake(definition.place.file, line, column, dotted(path), what, fix))
+            mistakes.append(definition.place.mistake(path, what, fix))
     if mistakes:
         raise InvalidDefinition(mistakes)
     return ids

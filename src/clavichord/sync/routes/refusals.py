@@ -8,9 +8,8 @@ from typing import Any
 
 from clavichord.client.errors import APIError, PayloadTooLarge
 from clavichord.sync.ledger import Finding
-from clavichord.sync.push.rows import PlanRow
+from clavichord.sync.plan import PlanRow
 
-_ENTRY = re.compile(r"/(?:profiles|events-bulk-create)/data/(\d+)(?=/|$)")
 _FIELD = re.compile(r"/attributes/((?:properties/|location/|subscriptions/)?[^/]+)/?$")
 
 
@@ -22,11 +21,16 @@ def rejected(row: PlanRow, code: str, message: str, pointer: str = "") -> Findin
     )
 
 
-def by_pointer(error: APIError, rows: Sequence[PlanRow]) -> list[Finding]:
-    """The rows that the answer's pointers name, each once; [] when it names none."""
+def not_visible(row: PlanRow, message: str, code: str = "not_visible") -> Finding:
+    """`row` as accepted, and not seen yet."""
+    return Finding(row.row, row.n, row.key, row.digest, "accepted", code, "", row.identity, message, "")
+
+
+def by_pointer(error: APIError, rows: Sequence[PlanRow], place: re.Pattern[str]) -> list[Finding]:
+    """The rows that the answer's pointers name, each once; [] when it names none. `place` finds the index."""
     found: dict[int, Finding] = {}
     for entry in error.errors:
-        match = _ENTRY.search(entry.pointer)
+        match = place.search(entry.pointer)
         if match is not None and int(match[1]) < len(rows):
             row = rows[int(match[1])]
             found.setdefault(row.n, rejected(row, "klaviyo.rejected", entry.detail or entry.title, entry.pointer))
@@ -48,7 +52,9 @@ def whole(error: APIError, row: PlanRow) -> Finding:
     return rejected(row, code, first.detail or first.title if first else str(error), first.pointer if first else "")
 
 
-def import_errors(errors: Sequence[Mapping[str, Any]], rows: Sequence[PlanRow]) -> tuple[list[Finding], int]:
+def import_errors(
+    errors: Sequence[Mapping[str, Any]], rows: Sequence[PlanRow], place: re.Pattern[str]
+) -> tuple[list[Finding], int]:
     """Import errors of a job → rows, and how many could not be assigned. First the original payload, then the pointer:
     what the real answers hold is not recorded (FACTS §16.12), so both ways are tried (`inferred`)."""
     by_identity = {row.identity.casefold(): row for row in rows}
@@ -59,7 +65,7 @@ def import_errors(errors: Sequence[Mapping[str, Any]], rows: Sequence[PlanRow]) 
         pointer = str((attributes.get("source") or {}).get("pointer") or "")
         row = _by_payload(attributes.get("original_payload"), by_identity)
         if row is None:
-            match = _ENTRY.search(pointer)
+            match = place.search(pointer)
             row = rows[int(match[1])] if match is not None and int(match[1]) < len(rows) else None
         if row is None:
             lost += 1
