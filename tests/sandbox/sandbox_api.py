@@ -44,9 +44,10 @@ class Reply(NamedTuple):
 class Api:
     """One account of a sandbox."""
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, revision: str = "2026-07-15") -> None:
         self.base_url = base_url
         self.key = key
+        self.revision = revision
         self._pool = urllib3.PoolManager(retries=False)
 
     def __call__(
@@ -60,7 +61,7 @@ class Api:
     ) -> Reply:
         sent: dict[str, str | None] = {
             "Authorization": f"Klaviyo-API-Key {self.key}",
-            "revision": "2026-07-15",
+            "revision": self.revision,
             "Content-Type": None if body is None else JSON_API,
         }
         sent |= headers
@@ -74,6 +75,10 @@ class Api:
             timeout=30,
         )
         return Reply(answer.status, answer.headers, answer.data)
+
+    def at(self, revision: str) -> Api:
+        """The same account under another revision."""
+        return Api(self.base_url, self.key, revision)
 
     def get(self, path: str, **query: str) -> Reply:
         return self("GET", path, query=query)

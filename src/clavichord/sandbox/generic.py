@@ -85,6 +85,14 @@ def load(store: Store, account: str, type_name: str, resource_id: str) -> dict[s
     return None if row is None else msgspec.json.decode(row[0])
 
 
+def state(store: Store, account: str, type_name: str, resource_id: str) -> dict[str, Any]:
+    """What a behaviour keeps to itself about a resource; {} if there is none."""
+    row = store.one(
+        "SELECT state FROM resource WHERE account = ? AND type = ? AND id = ?", account, type_name, resource_id
+    )
+    return {} if row is None else msgspec.json.decode(row[0])
+
+
 def insert(
     store: Store, account: str, type_name: str, resource_id: str, attributes: Mapping[str, Any], now: int
 ) -> None:

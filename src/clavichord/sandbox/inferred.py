@@ -125,6 +125,16 @@ SEGMENT_TRIGGER: Final = "Added to List"
 FUTURE_BOUND: Final = "The bound of '{field}' must not be in the future."
 SORT_BY_FILTER: Final = "With a filter on '{field}', 'sort' must be by '{field}' too."
 ACTION_TYPE: Final = "The type of an action cannot be changed from '{type}'."
+INSERT_PLACE: Final = "Exactly one of anchor-action, definition.links and relationships.flow must place the action."
+NOT_INSERTABLE: Final = ("conditional-split", "trigger-split", "action-output-split", "ab-test", "content-experiment")
+"""Action types that cannot be inserted into a flow (documented, as are the rules of these texts)."""
+INSERT_TYPE: Final = "An action of the type '{type}' cannot be inserted into a flow."
+INSERT_LINK: Final = "'links' must have the one link 'next'."
+ANCHOR_LINK: Final = "'links' must have the one link of the anchor that leads to '{temporary_id}'."
+ANCHOR_TYPE: Final = "The anchor is of the type '{type}'."
+NO_SUCH_LINK: Final = "The anchor has no link '{name}'."
+FLOW_NOT_EMPTY: Final = "The flow {id} has actions already; name the place by an anchor or a link."
+LIVE_ACTION: Final = "The flow is live, and so would be the action at once: set 'allow_live_action' to true."
 REPORT_LOOKBACK: Final = 90 * 86_400
 """Seconds before a time frame in which the sending of a message is still looked for."""
 ATTRIBUTION_WINDOW: Final = 5 * 86_400
@@ -197,9 +207,12 @@ REFRESH_LIFETIME: Final = 90 * 86_400
 """seconds without use after which a refresh token is invalid (FACTS §1.6)"""
 COLLECTIONS: Final = {
     "conversation": "/api/conversations",
+    "form-publish-job": "/api/form-publish-jobs",
+    "form-unpublish-job": "/api/form-unpublish-jobs",
     "geofence": "/client/geofences",
     "ip-allowlist": "/client/ip-allowlists",
     "review-values-report": "/client/review-values-reports",
+    "template-preview-send-job": "/api/template-preview-send-jobs",
     "object-ingestion-log": "/api/object-ingestion-logs",
     "profile-object-schema": "/api/profile-object-schemas",
     "profile-object-type": "/api/profile-object-types",
@@ -241,6 +254,86 @@ MAX_WEBHOOKS: Final = 10
 FORM_TYPES: Final = {"full_screen": "full_page"}
 """type of a version in a definition → form_type of the form-version, where they differ."""
 MIN_FORM_STEPS: Final = 2
+LIVE_VERSION: Final = "The form version {id} is live and cannot be edited."
+VERSION_STATUS: Final = "'status' cannot be edited; publish or unpublish the form."
+"""Both are documented to be refused."""
+VERSION_UNKNOWN: Final = "The form has no version {id}."
+NOTHING_TO_PUBLISH: Final = "The form {id} has no {status} version."
+AB_TEST: Final = "A form with a {status} A/B test must be {verb} in the form editor."
+"""Refused (documented), wording unknown. That a version that is replaced by a newer one goes is inferred too."""
+
+# The brand library, and what an account has of it from the start. Nobody has recorded any of it.
+CHOICES: Final = {
+    "FirstPartySocialLink": {
+        "platform": (
+            *("android", "apple", "discord", "email", "facebook", "google_plus", "instagram", "linkedin", "pinterest"),
+            *("rss", "snapchat", "threads", "tiktok", "twitch", "twitter", "whatsapp", "x_twitter", "yelp", "youtube"),
+        )
+    }
+}
+"""Schema → member → what is accepted although it names less: the beta names only x_twitter, templates know these."""
+BRAND_ID_DIGITS: Final = 8
+"""The documented examples of ids are numbers."""
+HEX_COLOR: Final = "'{name}' must be a hex color, like #1A2B3C."
+NO_IMAGE_RELATION: Final = "A brand logo needs the image it shows."
+"""Documented to be required, wording unknown."""
+_FONT: Final = {"font_family": "Helvetica, Arial, sans-serif", "font_style": "normal", "letter_spacing": 0}
+_BODY_TEXT: Final = _FONT | {"color": "#222222", "font_size": 16, "font_weight": 400, "text_decoration": "none"}
+_LINK_TEXT: Final = {
+    "color": "#197BBD",
+    "font_size": None,
+    "font_style": "normal",
+    "font_weight": 400,
+    "font_family": None,
+    "letter_spacing": None,
+    "text_decoration": "underline",
+}
+EMAIL_DEFAULTS: Final = {
+    "body": {
+        "background_color": "#FFFFFF",
+        "body_background_color": "#F7F7F7",
+        "text": _BODY_TEXT,
+        "h1_text": _BODY_TEXT | {"font_size": 40},
+        "h2_text": _BODY_TEXT | {"font_size": 32},
+        "h3_text": _BODY_TEXT | {"font_size": 24},
+        "h4_text": _BODY_TEXT | {"font_size": 18},
+        "link_text": _LINK_TEXT,
+    },
+    "header": {"background_color": "#FFFFFF", "links": [], "link_text": _LINK_TEXT, "logo_max_width": 160},
+    "footer": {
+        "background_color": "#FFFFFF",
+        "text": _BODY_TEXT | {"font_size": 12},
+        "link_text": _LINK_TEXT,
+        "social_group_color": "default",
+    },
+}
+BRAND_VOICE: Final = {"version": "1", "tone_descriptors": [], "language_patterns": []}
+"""The version is a number that each change raises."""
+
+USAGE: Final = {
+    "active_profiles": ("profiles", 100_000),
+    "customer_hub_active_profiles": ("profiles", 100_000),
+    "email_sends": ("messages", 1_000_000),
+    "sms_credits": ("credits", 100_000),
+}
+"""Usage type → its unit and the plan's maximum. Only email_sends and customer_hub_active_profiles are named in a
+document; a text message costs one credit, a billing period is a calendar month of UTC."""
+
+# Text messaging. Which states there are is specified, what leads to them is not.
+CONFIGURED_TWICE: Final = "The account already has a text messaging configuration."
+MAX_ORG_PREFIX: Final = 50
+ORG_PREFIX: Final = "'org_prefix' must have between 1 and {max} characters."
+OPT_OUT_LANGUAGE: Final = "Text STOP to opt-out."
+TOLL_FREE_ONLY: Final = "'sender_type' must be 'toll_free'."
+"""That the others are refused is documented."""
+TOLL_FREE_REGIONS: Final = ("US", "CA")
+"""A toll-free number is provisioned in both (documented)."""
+COUNTRY_CODE: Final = "'country' must be an ISO 3166-1 alpha-2 country code."
+BUSINESS_REGISTRATION: Final = "'{name}' is required to verify the business."
+"""Documented to be required except for sole proprietors of the US. Here the reviewer misses it, not the request."""
+REJECTED_WEBSITE: Final = "rejected.invalid"
+"""A business whose website has this host is turned down."""
+REJECTION: Final = "The business website could not be verified."
 
 # Images, push tokens, merging.
 UNFETCHED_IMAGE_SIZE: Final = 0

@@ -60,11 +60,11 @@ class Bodies:
         self._catalogue = catalogue
         self._compiled: dict[str, Check] = {}
 
-    def faults(self, schema: str, body: Any) -> list[ErrorObject]:
-        """What is wrong with `body`, at most 100 errors, in the order of the body."""
+    def faults(self, schema: str, body: Any, prefix: str = "") -> list[ErrorObject]:
+        """What is wrong with `body`, at most 100 errors, in the order of the body; `prefix`: the pointer of a part."""
         found: list[Fault] = []
         self._named(schema)(body, None, found)
-        return [problem(detail, pointer=pointer(at) or "/data") for at, detail in found[:100]]
+        return [problem(detail, pointer=prefix + pointer(at) or "/data") for at, detail in found[:100]]
 
     def _named(self, name: str) -> Check:
         check = self._compiled.get(name)
@@ -113,6 +113,8 @@ class Bodies:
         for name in inferred.NULLABLE.get(owner, ()):
             if name in members and set(members) == {name}:
                 members[name] = self._compile({**properties[name], "nullable": True}, resource)
+        for name, choices in inferred.CHOICES.get(owner, {}).items():
+            members[name] = self._compile({**properties[name], "enum": choices}, resource)
         required = tuple(schema.get("required", ()))
         accepted = frozenset(inferred.ALSO_ACCEPTED.get(resource, ()) if "email" in members else ())
         closed = bool(members)

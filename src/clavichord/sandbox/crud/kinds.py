@@ -54,6 +54,11 @@ class Kind:
     """the order where no sort is asked for: a column of `resource r`, "" = by id; a leading `-` turns it round"""
     refused: tuple[str, ...] = ()
     """relationships for whose unknown target a body is answered with 400 instead of 404"""
+    dataless: tuple[str, ...] = ()
+    """to-one relationships without `data` while they point at nothing; the others answer null"""
+    falls_with: Mapping[str, str] = field(default_factory=dict)
+    """relationship → type of its target, for targets that take the resource along when they are deleted, also in a
+    revision that does not know the relationship"""
 
     @property
     def unit(self) -> int:
@@ -72,3 +77,8 @@ def declare(kind: Kind) -> Kind:
 def kind_of(type_name: str) -> Kind | None:
     """None for a type that nobody declared."""
     return _kinds.get(type_name)
+
+
+def falling(target: str) -> list[tuple[str, str]]:
+    """(type, relationship) of everything that falls with a resource of the type `target`."""
+    return [(kind.type, name) for kind in _kinds.values() for name, type in kind.falls_with.items() if type == target]

@@ -95,20 +95,26 @@ def resource(
     if more:
         known = msgspec.json.decode(attributes) if isinstance(attributes, str) else dict(attributes)
         attributes = {**known, **{name: find(call, resource_id) for name, find in more.items()}}
-    linked = _linked(call, type_name, resource_id, primary, kind.resolved)
+    linked = _linked(call, type_name, resource_id, primary, kind.resolved, kind.dataless)
     found = generic.resource(type_name, resource_id, attributes, linked)
     return found._replace(relationships=kind.shown(call, resource_id))
 
 
 def _linked(
-    call: Call, type_name: str, resource_id: str, primary: bool, resolved: tuple[str, ...]
+    call: Call,
+    type_name: str,
+    resource_id: str,
+    primary: bool,
+    resolved: tuple[str, ...],
+    dataless: tuple[str, ...] = (),
 ) -> Mapping[str, Linkage]:
     names = dict.fromkeys((*resolved, *(call.query.include if primary else ())))
     relations = call.engine.catalogue.types[type_name].relationships
     found: dict[str, Linkage] = {}
     for name in names:
         ids = targets(call, type_name, resource_id, name)
-        found[name] = ids if relations[name].many else next(iter(ids), None)
+        if ids or name not in dataless:
+            found[name] = ids if relations[name].many else next(iter(ids), None)
     return found
 
 

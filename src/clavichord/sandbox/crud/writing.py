@@ -12,7 +12,7 @@ from clavichord.sandbox import generic
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import micros, written
 from clavichord.sandbox.crud.edges import named, relink, require_all
-from clavichord.sandbox.crud.kinds import Kind
+from clavichord.sandbox.crud.kinds import Kind, falling
 from clavichord.sandbox.crud.reading import show
 from clavichord.sandbox.errors import Refusal, invalid
 
@@ -87,9 +87,29 @@ def delete(kind: Kind, *, prepare: Hook | None = None, after: After | None = Non
     return behave
 
 
+def one_an_account(kind: Kind, behaviour: Behaviour) -> Behaviour:
+    """For a kind of which every account has exactly one from the start, whose id is the account's."""
+
+    def behave(call: Call) -> Answer:
+        store, account = call.engine.store, call.account
+        if generic.load(store, account, kind.type, account) is None:
+            with store.write():
+                generic.insert(store, account, kind.type, account, kind.attributes, call.now)
+        return behaviour(call)
+
+    return behave
+
+
 def erase(call: Call, type_name: str, resource_id: str) -> None:
-    """Deletes a resource with its edges, inside a transaction."""
+    """Deletes a resource with its edges and what falls with it, inside a transaction."""
     store, account = call.engine.store, call.account
+    for other, relationship in falling(type_name):
+        rows = store.execute(
+            "SELECT id FROM edge WHERE account = ? AND target = ? AND type = ? AND relationship = ?",
+            (account, resource_id, other, relationship),
+        )
+        for (fallen,) in rows.fetchall():
+            erase(call, other, fallen)
     store.execute(
         "DELETE FROM resource WHERE account = ? AND type = ? AND id = ?",
         (account, type_name, resource_id),
@@ -106,10 +126,7 @@ def erase(call: Call, type_name: str, resource_id: str) -> None:
 
 def state(call: Call, type_name: str, resource_id: str) -> dict[str, Any]:
     """What a behaviour keeps to itself about a resource."""
-    row = call.engine.store.one(
-        "SELECT state FROM resource WHERE account = ? AND type = ? AND id = ?", call.account, type_name, resource_id
-    )
-    return {} if row is None else msgspec.json.decode(row[0])
+    return generic.state(call.engine.store, call.account, type_name, resource_id)
 
 
 def keep(call: Call, type_name: str, resource_id: str, changes: Mapping[str, Any]) -> None:

@@ -70,7 +70,7 @@ def _nowhere(target: Any, at: str) -> Refusal:
 
 def completed(catalogue: Catalogue, action: Mapping[str, Any], action_id: str) -> dict[str, Any]:
     """As it is answered: id, type, data where there is any, links."""
-    schema = _schema(catalogue, action["type"])
+    schema = catalogue.schema(schema_name(catalogue, action["type"]))
     known: dict[str, Any] = {"id": action_id, "type": action["type"]}
     if "data" in schema["properties"]:
         known["data"] = completion.complete(catalogue, schema["properties"]["data"], action.get("data"))
@@ -78,10 +78,11 @@ def completed(catalogue: Catalogue, action: Mapping[str, Any], action_id: str) -
     return known | {"links": links}
 
 
-def _schema(catalogue: Catalogue, kind: str) -> Mapping[str, Any]:
+def schema_name(catalogue: Catalogue, kind: str) -> str:
+    """Of the action with this `type`; "" if there is none."""
     branches = catalogue.schema("FlowDefinition")["properties"]["actions"]["items"]["oneOf"]
-    schemas = (catalogue.schema(one["$ref"].removeprefix("#/")) for one in branches)
-    return next(one for one in schemas if kind in one["properties"]["type"]["enum"])
+    names = (str(one["$ref"]).removeprefix("#/") for one in branches)
+    return next((one for one in names if kind in catalogue.schema(one)["properties"]["type"]["enum"]), "")
 
 
 def messages(value: Any, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from clavichord.sandbox.crud import Kind
 from clavichord.sandbox.documents import Resource
 from clavichord.sandbox.errors import ErrorObject, Refusal, problem
 
-_AT = "/data/attributes/definition/versions"
+AT = "/data/attributes/definition/versions"
 
 FORM = crud.declare(
     Kind(
@@ -48,11 +48,7 @@ VERSION = crud.declare(
 
 def create_form(call: Call) -> Answer:
     given = call.data["attributes"]
-    found = [fault for index, one in enumerate(given["definition"]["versions"]) for fault in _faults(index, one)]
-    if not given["definition"]["versions"]:
-        found.append(problem("A form needs a version.", pointer=_AT))
-    if found:
-        raise Refusal(*found[:100])
+    refuse_faulty(given["definition"]["versions"], {})
     definition = completion.complete(call.engine.catalogue, {"$ref": "#/FormDefinition"}, given["definition"])
     form_id = call.engine.ids.six()
     at = seconds(call.now // SECOND)
@@ -67,29 +63,39 @@ def create_form(call: Call) -> Answer:
     with store.write():
         generic.insert(store, call.account, "form", form_id, attributes, call.now)
         for version in definition["versions"]:
-            version_id = call.engine.ids.number(8)
-            _number(call, version)
-            version["id"] = int(version_id)
-            own = {
-                "form_type": inferred.FORM_TYPES.get(version.get("type"), version.get("type")) or "popup",
-                "variation_name": version.get("name") or given["name"],
-                "ab_test": {"variation_name": version.get("name") or given["name"]} if version.get("ab_test") else None,
-                "status": version.get("status") or "draft",
-                "created_at": at,
-                "updated_at": at,
-            }
-            generic.insert(store, call.account, "form-version", version_id, own, call.now)
-            generic.link(store, call.account, "form-version", version_id, "form", [form_id], call.now)
+            add_version(call, form_id, version, given["name"])
         crud.keep(call, "form", form_id, {"definition": definition})
-    return _show(call, form_id, attributes, definition)
+    return show(call, form_id, attributes, definition)
+
+
+def add_version(call: Call, form_id: str, version: dict[str, Any], name: str) -> None:
+    """Gives a version of a completed definition ids and a resource; inside a transaction."""
+    version_id = call.engine.ids.number(8)
+    number_parts(call, version)
+    version["id"] = int(version_id)
+    at = seconds(call.now // SECOND)
+    attributes = version_attributes(version, name) | {"created_at": at, "updated_at": at}
+    generic.insert(call.engine.store, call.account, "form-version", version_id, attributes, call.now)
+    generic.link(call.engine.store, call.account, "form-version", version_id, "form", [form_id], call.now)
+
+
+def version_attributes(version: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What the resource of a version says of it, but for the date-times; `name`: the form's."""
+    variation = version.get("name") or name
+    return {
+        "form_type": inferred.FORM_TYPES.get(version.get("type") or "", version.get("type")) or "popup",
+        "variation_name": variation,
+        "ab_test": {"variation_name": variation} if version.get("ab_test") else None,
+        "status": version.get("status") or "draft",
+    }
 
 
 def get_form(call: Call) -> Answer:
     attributes = generic.required(call)
-    return _show(call, call.id, attributes, crud.state(call, "form", call.id)["definition"])
+    return show(call, call.id, attributes, crud.state(call, "form", call.id)["definition"])
 
 
-def _show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) -> Answer:
+def show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) -> Answer:
     """A single form has its definition and no relationships; its members stand in another order than in a list."""
     order = ("status", "ab_test", "name", "definition", "created_at", "updated_at")
     whole = attributes | {"definition": definition}
@@ -97,30 +103,38 @@ def _show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any)
     return call.engine.documents.one(call, Resource("form", form_id, encoded, relationships=()))
 
 
-def _faults(index: int, version: Mapping[str, Any]) -> list[ErrorObject]:
-    """What was seen to be refused beyond the shape (FACTS §9.12); the texts are inferred."""
-    at, found = f"{_AT}/{index}", []
-    if len(version["steps"]) < inferred.MIN_FORM_STEPS:
-        text = f"A form needs at least {inferred.MIN_FORM_STEPS} steps."
-        found.append(problem(text, pointer=f"{at}/steps"))
-    if version.get("location") is not None and version.get("type") != "flyout":
-        found.append(problem("'location' is only allowed for flyouts.", pointer=f"{at}/location"))
-    if version.get("id") is not None:
-        found.append(problem("'id' must not be given for a new form.", pointer=f"{at}/id"))
-    return found
+def refuse_faulty(versions: Sequence[Mapping[str, Any]], known: Mapping[int, Mapping[str, Any]]) -> None:
+    """Refusal (400) of what was seen to be refused beyond the shape (FACTS §9.12; the texts are inferred), and of ids
+    that are not among `known`, the form's versions."""
+    found: list[ErrorObject] = []
+    if not versions:
+        found.append(problem("A form needs a version.", pointer=AT))
+    for index, version in enumerate(versions):
+        at, given = f"{AT}/{index}", version.get("id")
+        if len(version["steps"]) < inferred.MIN_FORM_STEPS:
+            text = f"A form needs at least {inferred.MIN_FORM_STEPS} steps."
+            found.append(problem(text, pointer=f"{at}/steps"))
+        if version.get("location") is not None and version.get("type") != "flyout":
+            found.append(problem("'location' is only allowed for flyouts.", pointer=f"{at}/location"))
+        if given is not None and not known:
+            found.append(problem("'id' must not be given for a new form.", pointer=f"{at}/id"))
+        elif given is not None and given not in known:
+            found.append(problem(inferred.VERSION_UNKNOWN.format(id=given), pointer=f"{at}/id"))
+    if found:
+        raise Refusal(*found[:100])
 
 
-def _number(call: Call, part: Any) -> None:
+def number_parts(call: Call, part: Any) -> None:
     """Steps, columns, rows, blocks and actions get ids; what `properties` name are other people's."""
     if isinstance(part, list):
         for one in part:
-            _number(call, one)
+            number_parts(call, one)
     elif isinstance(part, dict):
-        if "id" in part:
+        if part.get("id", "") is None:
             part["id"] = call.engine.ids.ulid()
         for name, one in part.items():
             if name != "properties":
-                _number(call, one)
+                number_parts(call, one)
 
 
 def _delete_versions(call: Call, form_id: str, attributes: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clavichord.sandbox import crud, generic
-from clavichord.sandbox.call import Answer, Behaviour, Call
+from clavichord.sandbox.call import Behaviour, Call
 from clavichord.sandbox.crud import Kind
 
 _SOURCE = {"type": "static", "value": "Klaviyo"}
@@ -30,18 +30,6 @@ SETTING = crud.declare(
 )
 
 
-def _present(behaviour: Behaviour) -> Behaviour:
-    def behave(call: Call) -> Answer:
-        if generic.load(call.engine.store, call.account, "tracking-setting", call.account) is None:
-            with call.engine.store.write():
-                generic.insert(
-                    call.engine.store, call.account, "tracking-setting", call.account, SETTING.attributes, call.now
-                )
-        return behaviour(call)
-
-    return behave
-
-
 def _merge(call: Call, attributes: dict[str, Any]) -> None:
     """Of a parameter that has two sides the one that is not named stays; null clears the whole (inferred)."""
     stored = generic.required(call)
@@ -53,7 +41,7 @@ def _merge(call: Call, attributes: dict[str, Any]) -> None:
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
-    "get_tracking_settings": _present(crud.collection),
-    "get_tracking_setting": _present(crud.item),
-    "update_tracking_setting": _present(crud.update(SETTING, prepare=_merge)),
+    "get_tracking_settings": crud.one_an_account(SETTING, crud.collection),
+    "get_tracking_setting": crud.one_an_account(SETTING, crud.item),
+    "update_tracking_setting": crud.one_an_account(SETTING, crud.update(SETTING, prepare=_merge)),
 }
