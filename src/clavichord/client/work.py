@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 
 from clavichord.client.core import Steps
 from clavichord.client.errors import KlaviyoError
-from clavichord.client.operation import AsyncGroup, One, SyncGroup
+from clavichord.client.operation import AsyncGroup, One, Paged, SyncGroup
 from clavichord.client.types import Query, Response, Sleep
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def rest(seconds: float) -> Steps[None]:
 def call(face: Any, operation: One[P, T], *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
     """A declared operation of any group, on the client of `face`."""
     return operation.steps(face._client._core, args, kwargs)
+
+
+def page(face: Any, operation: Paged[P, T], *args: P.args, **kwargs: P.kwargs) -> Steps[list[T]]:
+    """The first page of a declared collection."""
+    given = operation.arguments(args, kwargs)
+    response = yield from face._client._core.call(operation, path=given.path, query=given.query)
+    return operation.decode(response)
 
 
 def plain(face: Any, operation: str, *, id: str = "", query: Query | None = None, body: Any = None) -> Steps[Response]:

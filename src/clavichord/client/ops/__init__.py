@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clavichord.client.jobs import AsyncJobs, Jobs
     from clavichord.client.ops.accounts import Accounts, AsyncAccounts
     from clavichord.client.ops.campaigns import AsyncCampaigns, Campaigns
     from clavichord.client.ops.catalogs import AsyncCatalogs, Catalogs
@@ -104,6 +105,12 @@ class SyncGroups:
         from clavichord.client.ops.images import Images
 
         return Images(self)
+
+    @cached_property
+    def jobs(self: Any) -> Jobs:
+        from clavichord.client.jobs import Jobs
+
+        return Jobs(self)
 
     @cached_property
     def lists(self: Any) -> Lists:
@@ -244,6 +251,12 @@ class AsyncGroups:
         from clavichord.client.ops.images import AsyncImages
 
         return AsyncImages(self)
+
+    @cached_property
+    def jobs(self: Any) -> AsyncJobs:
+        from clavichord.client.jobs import AsyncJobs
+
+        return AsyncJobs(self)
 
     @cached_property
     def lists(self: Any) -> AsyncLists:

@@ -26,6 +26,7 @@ from clavichord.client.models import (
     Resource,
 )
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.catalogs import CatalogVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Catalogs:
+class _Catalogs(CatalogVerbs):
     @paged("/api/catalog-items", Limit(350, 3500), CatalogItem)
     def get_catalog_items(
         self,

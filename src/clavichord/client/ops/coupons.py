@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clavichord.client.body import Body
 from clavichord.client.models import Coupon, CouponCode, CouponCodeBulkCreateJob, Identifier, Resource
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.coupons import CouponVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Coupons:
+class _Coupons(CouponVerbs):
     @paged("/api/coupons", Limit(75, 750), Coupon)
     def get_coupons(
         self,

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clavichord.client.body import Body
 from clavichord.client.models import Image
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.images import ImageVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Images:
+class _Images(ImageVerbs):
     @paged("/api/images", Limit(10, 150), Image)
     def get_images(
         self,

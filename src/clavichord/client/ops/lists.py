@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clavichord.client.body import Body
 from clavichord.client.models import Flow, Identifier, List, Profile, Resource, Tag
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.lists import ListVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Lists:
+class _Lists(ListVerbs):
     @paged("/api/lists", Limit(75, 750), List)
     def get_lists(
         self,

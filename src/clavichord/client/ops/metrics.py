@@ -20,6 +20,7 @@ from clavichord.client.models import (
     Resource,
 )
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.metrics import MetricVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Metrics:
+class _Metrics(MetricVerbs):
     @paged("/api/metrics", Limit(10, 150), Metric)
     def get_metrics(
         self,

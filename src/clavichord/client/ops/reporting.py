@@ -19,6 +19,7 @@ from clavichord.client.models import (
     SegmentValuesReport,
 )
 from clavichord.client.operation import AsyncGroup, SyncGroup, one
+from clavichord.client.verbs.reporting import ReportingVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Reporting:
+class _Reporting(ReportingVerbs):
     @one(
         "POST",
         "/api/campaign-values-reports",

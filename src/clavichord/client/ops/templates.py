@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clavichord.client.body import Body
 from clavichord.client.models import Template, TemplateUniversalContent
 from clavichord.client.operation import AsyncGroup, SyncGroup, one, paged
+from clavichord.client.verbs.templates import TemplateVerbs
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from clavichord.client.types import Document
 
 
-class _Templates:
+class _Templates(TemplateVerbs):
     @paged("/api/templates", Limit(75, 750), Template)
     def get_templates(
         self,

@@ -1,0 +1,414 @@
+"""The upload itself, without I/O: rows are read as there is room, sent several requests at a time, jobs followed.
+
+A refusal that points at rows takes those out and sends the rest; one that points nowhere is searched by halving. What
+is not repeat-safe is never sent twice after a lost answer (`retries.repeat_safe`): its rows are `unknown`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from clavichord.client.core import Steps
+from clavichord.client.errors import (
+    APIError,
+    ConfigurationError,
+    Conflict,
+    ErrorObject,
+    InvalidRequest,
+    InvalidResponse,
+    KlaviyoError,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from clavichord.client.pages import next_query
+from clavichord.client.types import Query, Response
+from clavichord.client.uploads.report import OnResult, RowResult, Status, UploadReport, UploadStopped
+from clavichord.client.uploads.route import Route
+from clavichord.client.uploads.rows import IDENTIFIERS, Entry, Prepare, Refused
+from clavichord.client.work import Work, one, plain, rest, settled
+
+IN_FLIGHT = 8
+"""requests at once: enough to hide the latency of the busiest job route, 10 a second"""
+LOOKS = 2
+"""jobs asked about beside requests that send rows"""
+MAX_SPLITS = 200
+"""halvings that an upload may spend on refusals that name no row"""
+FIRST_LOOK, LONGEST_PAUSE = 0.25, 15.0
+"""seconds between looks at a job"""
+WAIT = 900.0
+"""seconds after the last request in which jobs may end"""
+TAKEN_BACK = 6
+"""times that a request waits for room among the jobs at work"""
+
+
+class Chunk(Struct):
+    """Rows of one request."""
+
+    route: Route
+    entries: list[Entry]
+    waits: int = 0
+    """times that it had to wait for room among the jobs at work"""
+
+
+class Job(Struct):
+    """Rows that a job has. Of them only where they are in the input, and a hash of what names them."""
+
+    id: str
+    route: Route
+    indexes: array[int]
+    keys: array[int]
+    due: float
+    pause: float = FIRST_LOOK
+
+
+Screen: TypeAlias = Callable[[list[Entry], Callable[[Entry, Status, Refused], None]], Work[list[Chunk]]]
+"""Asks Klaviyo about rows before they are sent: drops some with a reason, chooses the route of the others"""
+
+
+def chunked(
+    rows: Iterable[Any], route: Route, prepare: Prepare, refuse: Callable[[int, Any, Refused], None]
+) -> Iterator[list[Entry]]:
+    """Rows in the order of the input, as many together as one request takes."""
+    items, room, single = route.items, route.room, route.item_bytes
+    chunk: list[Entry] = []
+    size = 0
+    for index, row in enumerate(rows):
+        try:
+            entry = prepare(index, row)
+            if len(entry.payload) > single:
+                reason = f"is {len(entry.payload):,} bytes as JSON, Klaviyo takes {single:,}"
+                raise Refused(reason, code="too_large")
+        except Refused as refused:
+            refuse(index, row, refused)
+            continue
+        if chunk and (len(chunk) == items or size + len(entry.payload) + 1 > room):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += len(entry.payload) + 1
+    if chunk:
+        yield chunk
+
+
+def key(kind: str, name: str) -> int:
+    """Of what names a row; stays in memory."""
+    return hash((kind, name.casefold()))
+
+
+class Upload:
+    """One upload. `face` is the group that the verb belongs to."""
+
+    def __init__(
+        self,
+        face: Any,
+        verb: str,
+        route: Route,
+        prepare: Prepare,
+        *,
+        screen: Screen | None = None,
+        wait: bool = True,
+        timeout: float = WAIT,
+        on_result: OnResult | None = None,
+    ) -> None:
+        self.face = face
+        self.route = route
+        self.prepare = prepare
+        self.screen = screen
+        self.wait = wait
+        self.timeout = timeout
+        self.report = UploadReport(verb, on_result)
+        self.clock: Callable[[], float] = face._client._core.clock
+        self._queue: deque[Chunk] = deque()
+        self._jobs: list[Job] = []
+        self._splits = 0
+        self._fatal: KlaviyoError | None = None
+        self._took_effect = False
+
+    def work(self, rows: Iterable[Any]) -> Work[UploadReport]:
+        """Raises what ends it before anything took effect, UploadStopped after that."""
+        if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
+            raise ConfigurationError(f"{self.report.verb}: rows is any iterable of rows, not {type(rows).__name__}")
+        chunks = chunked(self._counted(rows), self.route, self.prepare, self._refuse)
+        end: float | None = None
+        while self._fatal is None:
+            more = True
+            while more and self._fatal is None and len(self._queue) < IN_FLIGHT:
+                more = yield from self._fetch(chunks)
+            if self._fatal is not None:
+                break
+            sending = self._admitted()
+            if not sending and not self._queue:
+                end = end if end is not None else self.clock() + (self.timeout if self.wait else 0)
+                if not self._jobs or not self.wait or self.clock() >= end:
+                    break
+            looking = self._due(LOOKS if sending else IN_FLIGHT)
+            if not sending and not looking:
+                yield from one(rest(self._until_due(end)))
+                continue
+            calls: list[Steps[Any]] = [self._send(chunk) for chunk in sending]
+            outcomes = yield from settled(calls + [self._look(job) for job in looking])
+            for chunk, outcome in zip(sending, outcomes, strict=False):
+                yield from self._sent(chunk, outcome)
+            for job, outcome in zip(looking, outcomes[len(sending) :], strict=True):
+                self._looked(job, outcome)
+        return self._finish()
+
+    def _counted(self, rows: Iterable[Any]) -> Iterator[Any]:
+        for row in rows:
+            self.report.rows += 1
+            yield row
+
+    def _fetch(self, chunks: Iterator[list[Entry]]) -> Work[bool]:
+        """The next rows of the input into the queue; False at its end."""
+        entries = next(chunks, None)
+        if entries is None:
+            return False
+        if self.screen is None:
+            self._queue.append(Chunk(self.route, entries))
+            return True
+        try:
+            self._queue.extend((yield from self.screen(entries, self._drop)))
+        except KlaviyoError as error:
+            self._stop(error)
+            self._queue.append(Chunk(self.route, entries))
+        return True
+
+    def _admitted(self) -> list[Chunk]:
+        """The next chunks to send: as many as there is room for among the jobs at work."""
+        chosen: list[Chunk] = []
+        for _ in range(min(IN_FLIGHT, len(self._queue))):
+            most = self._queue[0].route.queued_jobs
+            if most and len(self._jobs) + len(chosen) >= most:
+                break
+            chosen.append(self._queue.popleft())
+        return chosen
+
+    def _due(self, most: int) -> list[Job]:
+        now = self.clock()
+        return sorted((job for job in self._jobs if job.due <= now), key=lambda job: job.due)[:most]
+
+    def _until_due(self, end: float | None) -> float:
+        due = min((job.due for job in self._jobs), default=self.clock() + FIRST_LOOK)
+        return max(0.0, min(due, end if end is not None else due) - self.clock())
+
+    def _send(self, chunk: Chunk) -> Steps[Response]:
+        body = chunk.route.body([entry.payload for entry in chunk.entries])
+        return plain(self.face, chunk.route.operation, id=chunk.route.path_id, body=body)
+
+    # What came of a request
+
+    def _sent(self, chunk: Chunk, outcome: Response | KlaviyoError) -> Work[None]:
+        match outcome:
+            case Response():
+                self._accepted(chunk, outcome)
+            case InvalidResponse():  # a success that cannot be read: taken, but without a job to ask about
+                self._took_effect = True
+                self.report.notes.append(str(outcome))
+                self._taken(chunk, "accepted")
+            case InvalidRequest() | Conflict() | NotFound() | PayloadTooLarge():
+                yield from self._refused(chunk, outcome)
+            case ServerError():
+                self._lost(chunk, outcome)
+            case TransportError() if outcome.maybe_sent:
+                self._lost(chunk, outcome)
+            case RateLimited() if (seconds := _soon(outcome)) is not None:
+                # `max_wait` bounds one call; an upload is many, and its rows are not refused for want of patience.
+                self._queue.appendleft(chunk)
+                yield from one(rest(seconds))
+            case _:
+                self._stop(outcome)
+                self._queue.append(chunk)
+
+    def _accepted(self, chunk: Chunk, response: Response) -> None:
+        self._took_effect = True
+        if chunk.route.immediate:
+            self._taken(chunk, "confirmed")
+            return
+        data = response.json() if response.body and chunk.route.job else None
+        found = data.get("data") if isinstance(data, dict) else None
+        job_id = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(job_id, str):
+            self._taken(chunk, "accepted")
+            return
+        indexes = array("q", (entry.index for entry in chunk.entries))
+        keys = array("q", (key(entry.kind, entry.name) for entry in chunk.entries))
+        self._jobs.append(Job(job_id, chunk.route, indexes, keys, self.clock() + FIRST_LOOK))
+
+    def _refused(self, chunk: Chunk, error: APIError) -> Work[None]:
+        """Takes out who is to blame and queues the rest again, at the front."""
+        blamed: dict[int, ErrorObject] = {}
+        outside = False
+        for found in error.errors:
+            match = chunk.route.entry.match(found.pointer)
+            if match is not None and int(match[1]) < len(chunk.entries):
+                blamed.setdefault(int(match[1]), found)
+            else:
+                outside = outside or bool(found.parameter) or found.pointer.rstrip("/") not in chunk.route.around
+        if blamed:
+            for place, found in blamed.items():
+                argument = chunk.route.argument(found.pointer)
+                self._reject(chunk.entries[place], found.code, found.detail or found.title, argument)
+            good = [entry for place, entry in enumerate(chunk.entries) if place not in blamed]
+            if good:
+                self._queue.appendleft(Chunk(chunk.route, good))
+        elif outside or (isinstance(error, NotFound) and chunk.route.path_id in str(error)):
+            self._stop(error)
+            self._queue.append(chunk)
+        elif chunk.route.queued_jobs and "job" in str(error) and not isinstance(error, PayloadTooLarge):
+            # Others' jobs fill the queue as well. The wording is not recorded, hence `in`.
+            chunk.waits += 1
+            if chunk.waits > TAKEN_BACK:
+                self._stop(error)
+            self._queue.append(chunk)
+            yield from one(rest(min(LONGEST_PAUSE, 2.0**chunk.waits)))
+        elif len(chunk.entries) == 1 or self._splits >= MAX_SPLITS:
+            code = "too_large" if isinstance(error, PayloadTooLarge) else error.code or "invalid"
+            for entry in chunk.entries:
+                self._reject(entry, code, "; ".join(map(str, error.errors)) or str(error), "")
+        else:
+            self._splits += 1
+            middle = len(chunk.entries) // 2
+            self._queue.appendleft(Chunk(chunk.route, chunk.entries[middle:]))
+            self._queue.appendleft(Chunk(chunk.route, chunk.entries[:middle]))
+
+    def _lost(self, chunk: Chunk, error: KlaviyoError) -> None:
+        """No answer, or a failure after the request was there: it may have taken effect."""
+        self._stop(error)
+        self._took_effect = True
+        for entry in chunk.entries:
+            self.report.problem(RowResult(entry.index, "unknown", entry.row, "answer_lost", str(error)))
+
+    # What came of a job
+
+    def _look(self, job: Job) -> Steps[tuple[str, list[Mapping[str, Any]] | None]]:
+        """(status, errors of those that failed; None if the job cannot say which)."""
+        response = yield from plain(self.face, job.route.job, id=job.id)
+        document = response.json()
+        attributes = document["data"]["attributes"] if isinstance(document, dict) else {}
+        status = str(attributes.get("status"))
+        failed = attributes.get("failed_count") or 0
+        if status != "complete" or not failed:
+            return status, []
+        if not job.route.errors:
+            return status, list(attributes.get("errors") or ()) or None
+        found: list[Mapping[str, Any]] = []
+        query: Query | None = {"page[size]": 100}
+        while query is not None:
+            page = yield from plain(self.face, job.route.errors, id=job.id, query=query)
+            found += [row.get("attributes") or {} for row in page.json()["data"]]
+            query = next_query(page)
+        return status, found or None
+
+    def _looked(self, job: Job, outcome: tuple[str, list[Mapping[str, Any]] | None] | KlaviyoError) -> None:
+        if isinstance(outcome, (PermissionDenied, NotFound)):
+            # A key that may write need not be allowed to read; and jobs are forgotten after seven days (FACTS §7).
+            self._jobs.remove(job)
+            self.report.notes.append(f"job {job.id} cannot be followed: {outcome}")
+            self.report.taken(iter(job.indexes), "accepted", job.id)
+        elif isinstance(outcome, RateLimited) and _soon(outcome) is not None:
+            job.due = self.clock() + (_soon(outcome) or LONGEST_PAUSE)
+        elif isinstance(outcome, KlaviyoError):
+            self._stop(outcome)
+        elif outcome[0] == "complete":
+            self._jobs.remove(job)
+            self._completed(job, outcome[1])
+        elif outcome[0] == "cancelled":
+            self._jobs.remove(job)
+            for index in job.indexes:
+                reason = "Klaviyo cancelled the job: some of its rows may have been done"
+                self.report.problem(RowResult(index, "unknown", None, "cancelled", reason, job_id=job.id))
+        else:
+            job.due = self.clock() + job.pause
+            job.pause = min(job.pause * 1.6, LONGEST_PAUSE)
+
+    def _completed(self, job: Job, errors: Sequence[Mapping[str, Any]] | None) -> None:
+        """Errors → rows: first by the payload that they quote, then by their pointer. What real ones hold is not
+        recorded (FACTS §16.12), so both are tried; rows stay `accepted` if some error names none of them."""
+        places = {job.keys[place]: place for place in range(len(job.keys))} if errors else {}
+        failed: dict[int, RowResult] = {}
+        lost = 0 if errors is not None else 1
+        for found in errors or ():
+            source = found.get("source")
+            pointer = str(source.get("pointer") or "") if isinstance(source, dict) else ""
+            place, row = _quoted(found.get("original_payload"), places)
+            match = job.route.entry.match(pointer)
+            if place is None and match is not None and int(match[1]) < len(job.indexes):
+                place = int(match[1])
+            if place is None:
+                lost += 1
+                continue
+            reason = str(found.get("detail") or found.get("title") or "refused without a reason")
+            argument = job.route.argument(pointer)
+            code = str(found.get("code") or "import_error")
+            result = RowResult(job.indexes[place], "rejected", row, code, reason, argument, job.id)
+            failed.setdefault(place, result)
+        for result in failed.values():
+            self.report.problem(result)
+        if lost:
+            self.report.notes.append(f"job {job.id}: {lost} errors name no row, so that none of its rows is confirmed")
+        good = (index for place, index in enumerate(job.indexes) if place not in failed)
+        self.report.taken(good, "accepted" if lost else "confirmed", job.id)
+
+    # The report
+
+    def _taken(self, chunk: Chunk, status: Status) -> None:
+        self.report.taken((entry.index for entry in chunk.entries), status)
+
+    def _refuse(self, index: int, row: Any, refused: Refused) -> None:
+        self.report.problem(RowResult(index, "rejected", row, refused.code, refused.reason, refused.argument))
+
+    def _drop(self, entry: Entry, status: Status, why: Refused) -> None:
+        self.report.problem(RowResult(entry.index, status, entry.row, why.code, why.reason, why.argument))
+
+    def _reject(self, entry: Entry, code: str, reason: str, argument: str) -> None:
+        self.report.problem(RowResult(entry.index, "rejected", entry.row, code, reason, argument))
+
+    def _stop(self, error: KlaviyoError) -> None:
+        self._fatal = self._fatal or error
+
+    def _finish(self) -> UploadReport:
+        for job in self._jobs:
+            self.report.open_jobs.append((job.route.job, job.id))
+            self.report.taken(iter(job.indexes), "accepted", job.id)
+        if self._fatal is not None:
+            if not self._took_effect:
+                raise self._fatal
+            for chunk in self._queue:
+                for entry in chunk.entries:
+                    self.report.problem(RowResult(entry.index, "unsent", entry.row, "stopped", str(self._fatal)))
+            raise UploadStopped(self.report, self._fatal) from self._fatal
+        return self.report
+
+
+def _quoted(payload: Any, places: Mapping[int, int]) -> tuple[int | None, Any]:
+    """The row that an import error quotes: its place in the job, and the row."""
+    while isinstance(payload, dict):
+        for kind in ("id", *IDENTIFIERS):
+            value = payload.get(kind)
+            place = places.get(key(kind, value)) if isinstance(value, str) else None
+            if place is not None:
+                return place, _flat(payload)
+        inner = payload.get("attributes") or payload.get("data")
+        if inner is payload.get("attributes") and isinstance(inner, dict) and isinstance(payload.get("id"), str):
+            inner = {"id": payload["id"], **inner}
+        payload = inner
+    return None, None
+
+
+def _soon(error: RateLimited) -> float | None:
+    """Seconds after which the request can go, None if that is not worth waiting for."""
+    return error.retry_after if error.retry_after is not None and not error.daily and error.retry_after <= 120 else None
+
+
+def _flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = payload.get("attributes")
+    return {**({"id": payload["id"]} if "id" in payload else {}), **inner} if isinstance(inner, dict) else payload
