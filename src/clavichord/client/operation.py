@@ -33,7 +33,10 @@ from clavichord.client.types import Query, Response
 from clavichord.spec.types import Limit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from clavichord.client.client import AsyncKlaviyo, Klaviyo
+    from clavichord.client.slices import AsyncBetween, Between
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -264,6 +267,18 @@ class Pager(_Pages[T]):
         for page in self.pages():
             yield from page.records
 
+    def between(
+        self, since: datetime, until: datetime | None = None, *, field: str = "", parallel: int = 8
+    ) -> Between[T]:
+        """The records with `field` from `since` on and before `until` (now), oldest first, read by several at once.
+
+        `field` is a time that the operation can filter and sort by; its first one by default. Along `updated`, records
+        that change meanwhile may be missed in favour of their later time; `created` and `datetime` stand still.
+        """
+        from clavichord.client.slices import Between
+
+        return Between(self, since, until, field, parallel)
+
 
 class AsyncPager(_Pages[T]):
     """A collection: `async for` over its records or over `pages()`; `await` it for the first page only."""
@@ -291,6 +306,14 @@ class AsyncPager(_Pages[T]):
         async for page in self.pages():
             for record in page.records:
                 yield record
+
+    def between(
+        self, since: datetime, until: datetime | None = None, *, field: str = "", parallel: int = 8
+    ) -> AsyncBetween[T]:
+        """As `Pager.between`, for `async for`."""
+        from clavichord.client.slices import AsyncBetween
+
+        return AsyncBetween(self, since, until, field, parallel)
 
 
 class Paged(Declared[P], Generic[P, T]):

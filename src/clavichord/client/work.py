@@ -74,46 +74,69 @@ def plain(face: Any, operation: str, *, id: str = "", query: Query | None = None
     return response
 
 
-def run(client: Klaviyo, work: Work[T]) -> T:
-    """Runs a verb with the blocking client: single calls here, several in threads."""
-    pool: Any = None
+class Threads:
+    """Runs calls side by side with the blocking client; a single one in the caller's thread."""
 
-    def attempt(steps: Steps[Any]) -> Any:
+    def __init__(self, client: Klaviyo) -> None:
+        self._client = client
+        self._pool: Any = None
+
+    def __call__(self, calls: Sequence[Steps[Any]]) -> list[Any]:
+        """What each call returned, or the KlaviyoError that ended it."""
+        if len(calls) == 1:
+            return [self._attempt(calls[0])]
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(SIDE_BY_SIDE, "clavichord")
+        return list(self._pool.map(self._attempt, calls))
+
+    def _attempt(self, call: Steps[Any]) -> Any:
         try:
-            return client._run(steps)
+            return self._client._run(call)
         except KlaviyoError as error:
             return error
 
-    try:
-        calls = next(work)
-        while True:
-            if len(calls) > 1 and pool is None:
-                from concurrent.futures import ThreadPoolExecutor
+    def __enter__(self) -> Self:
+        return self
 
-                pool = ThreadPoolExecutor(SIDE_BY_SIDE, "clavichord")
-            calls = work.send([attempt(calls[0])] if len(calls) == 1 else list(pool.map(attempt, calls)))
+    def __exit__(self, *exc: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def gathered(client: AsyncKlaviyo, calls: Sequence[Steps[Any]]) -> list[Any]:
+    """The same on an event loop."""
+    from asyncio import gather
+
+    async def attempt(call: Steps[Any]) -> Any:
+        try:
+            return await client._run(call)
+        except KlaviyoError as error:
+            return error
+
+    return await gather(*map(attempt, calls))
+
+
+def run(client: Klaviyo, work: Work[T]) -> T:
+    """Runs a verb with the blocking client."""
+    try:
+        with Threads(client) as together:
+            calls = next(work)
+            while True:
+                calls = work.send(together(calls))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]  # the generator's own return type, which typeshed drops
     finally:
         work.close()
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def arun(client: AsyncKlaviyo, work: Work[T]) -> T:
     """Runs a verb on an event loop."""
-    from asyncio import gather
-
-    async def attempt(steps: Steps[Any]) -> Any:
-        try:
-            return await client._run(steps)
-        except KlaviyoError as error:
-            return error
-
     try:
         calls = next(work)
         while True:
-            calls = work.send(await gather(*map(attempt, calls)))
+            calls = work.send(await gathered(client, calls))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]  # as above
     finally:

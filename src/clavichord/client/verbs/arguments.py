@@ -64,6 +64,7 @@ def one_of(verb: str, name: str, value: Any, allowed: Sequence[str]) -> str:
         from difflib import get_close_matches
 
         near = get_close_matches(str(value), allowed, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigurationError(f"{verb}: {name} is one of {', '.join(allowed)}, not {value!r}{hint}")
+        if near:
+            raise ConfigurationError(f"{verb}: {name} {value!r} is not known; did you mean {near[0]!r}?")
+        raise ConfigurationError(f"{verb}: {name} is one of {', '.join(allowed)}, not {value!r}")
     return value
