@@ -1,7 +1,7 @@
 """CPU of one page of 100 profiles and of one event, ours against klaviyo-api 25.0.0.
 
-Interleaved rounds, medians of the rounds' ratios. Only the client's process is measured; the sandbox answers from
-another one, its limits off.
+Interleaved rounds, medians of the rounds' ratios. Only the client's process is measured; `canned_server` answers from
+another one, at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox_process import KEY, sandbox, seed_profiles
+from canned_server import canned_server
+from sandbox_process import KEY
 
 PEERS = Path(__file__).parent / "peers"
 SDK_PYTHON = Path(__file__).parent.parent / ".venvs/klaviyo-api-25/bin/python"
@@ -56,8 +57,7 @@ class Comparison:
 
 
 def compare() -> list[Comparison]:
-    with sandbox(limits="off") as base_url:
-        seed_profiles(base_url, 100)
+    with canned_server() as base_url:
         sdk = Driver(SDK_PYTHON, "klaviyo_api_25.py", base_url)
         faces = {
             "sync": Driver(sys.executable, "clavichord_sync.py", base_url),
