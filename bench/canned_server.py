@@ -142,7 +142,7 @@ def canned_server() -> Iterator[str]:
 
 async def serve() -> None:
     server = await asyncio.get_running_loop().create_server(Canned, "127.0.0.1", 0)
-    print("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 

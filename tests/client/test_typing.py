@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clavichord.spec import load
+from clavichord.spec import REVISIONS, load
 
 GOOD = """
 from clavichord import AsyncKlaviyo, F, Klaviyo
@@ -83,11 +83,12 @@ def test_mistakes_are_seen(tmp_path: Path) -> None:
 
 def test_no_operation_returns_any(tmp_path: Path) -> None:
     code = ["from clavichord import AsyncKlaviyo, Klaviyo", "k = Klaviyo('pk_x')", "a = AsyncKlaviyo('pk_x')"]
-    for op in load().operations.values():
+    operations = {name: op for revision in REVISIONS for name, op in load(revision).operations.items()}
+    for op in operations.values():
         for client in "ka":
             code.append(f"reveal_type({client}.{op.tag.lower().replace(' ', '_')}.{op.id})")
     found = re.findall(r'Revealed type is "(.*)"', mypy(tmp_path, "\n".join(code)))
-    assert len(found) == 2 * 345
+    assert len(found) == 2 * len(operations) == 2 * 435
     for text in found:
         _, arrow, result = text.rpartition(") -> ")  # a function that returns None is shown without an arrow
         result = result.replace("Coroutine[Any, Any,", "") if arrow else ""

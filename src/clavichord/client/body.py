@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -13,15 +15,15 @@ from clavichord.client.errors import ConfigurationError
 NONE: Mapping[str, str] = {}
 
 
-class Body(Struct, frozen=True):
+class Body(Struct, frozen=True, dict=True):
     """How an operation's keyword arguments become the `data` of its document.
 
     A keyword is an attribute unless it is named here. The wire's `-` is `_` in a keyword of `one`, `many` and `nested`.
     """
 
     type: str
-    id: Literal["", "path", "argument"] = ""
-    """where `data.id` comes from"""
+    id: Literal["", "path", "argument", "both"] = ""
+    """where `data.id` comes from; `both` writes the argument into the attributes, too"""
     linkage: str = ""
     """the keyword that holds the id(s) which are the whole of `data`"""
     linkage_many: bool = False
@@ -37,38 +39,58 @@ class Body(Struct, frozen=True):
     """`data` has `attributes`"""
     required: tuple[str, ...] = ()
 
+    @cached_property
+    def special(self) -> Mapping[str, tuple[str, str]]:
+        """Keyword that is not an attribute by its own name → (what it is, JSON:API type or "")."""
+        found = dict.fromkeys(self.meta, ("meta", "")) | {"extra": ("extra", "")}
+        for what in ("one", "many", "nested"):
+            found |= {name: (what, kind) for name, kind in getattr(self, what).items()}
+        return found | ({"id": ("id", "")} if self.id in ("argument", "both") else {})
+
 
 def document(operation: str, shape: Body, path_id: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The document for the arguments `given`. ConfigurationError names what is missing or of the wrong form."""
-    missing = [name for name in shape.required if name not in given]
-    if missing:
-        raise ConfigurationError(f"{operation}: needs {', '.join(f'{name}=' for name in missing)} (or a whole body=)")
+    for name in shape.required:
+        if name not in given:
+            missing = ", ".join(f"{name}=" for name in shape.required if name not in given)
+            raise ConfigurationError(f"{operation}: needs {missing} (or a whole body=)")
     if shape.linkage:
         return {"data": _linkage(operation, shape, given)}
     data: dict[str, Any] = {"type": shape.type}
     attributes: dict[str, Any] = {}
     relationships: dict[str, Any] = {}
     meta: dict[str, Any] = {}
+    special = shape.special
     for name, value in given.items():
-        if name == "extra":
-            continue
-        if name == "id" and shape.id == "argument":
-            data["id"] = value
-        elif name in shape.one:
-            data_of = None if value is None else identifier(operation, name, shape.one[name], value)
-            relationships[name.replace("_", "-")] = {"data": data_of}
-        elif name in shape.many:
-            wire = name.replace("_", "-")
-            relationships[wire] = {"data": identifiers(operation, name, shape.many[name], value)}
-        elif name in shape.nested:
-            attributes[name.replace("_", "-")] = _nested(operation, name, shape.nested[name], value)
-        elif name in shape.meta:
-            meta[name] = value
-        else:
+        what = special.get(name)
+        if what is None:
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise ConfigurationError(
+                    f"{operation}: {name} has no time zone ({value.isoformat()}): give it one, "
+                    "e.g. .replace(tzinfo=datetime.UTC) or .astimezone()"
+                )
             attributes[name.removesuffix("_")] = value
+            continue
+        place, kind = what
+        if place == "nested":
+            attributes[name.replace("_", "-")] = _nested(operation, name, kind, value)
+        elif place == "one":
+            linked = None if value is None else identifier(operation, name, kind, value)
+            relationships[name.replace("_", "-")] = {"data": linked}
+        elif place == "many":
+            relationships[name.replace("_", "-")] = {"data": identifiers(operation, name, kind, value)}
+        elif place == "meta":
+            meta[name] = value
+        elif place == "id":
+            data["id"] = value
+            if shape.id == "both":
+                attributes["id"] = value
     if shape.id == "path":
         data["id"] = path_id
-    attributes.update(given.get("extra", {}))
+    if "extra" in given:
+        if not isinstance(given["extra"], Mapping):
+            raise ConfigurationError(f"{operation}: extra takes a dict of further attributes, not {given['extra']!r}")
+        attributes.update(given["extra"])
     if attributes or shape.attributes:
         data["attributes"] = attributes
     if relationships:

@@ -72,7 +72,7 @@ class _Client:
 
     def budget(self, operation: str) -> Budget:
         """What is left of an operation's rate limit at this moment. ConfigurationError for an unknown operation."""
-        return self._core.budget(named(operation))
+        return self._core.budget(named(operation, self._core.packaged))
 
     def __repr__(self) -> str:
         core = self._core
@@ -109,13 +109,14 @@ class Klaviyo(_Client, SyncGroups):
         self, operation: str, *, path: Mapping[str, str] = {}, query: Query | None = None, body: Any = None
     ) -> Response:
         """One call of an operation by its name. `body` is a JSON:API document (dict, or ready bytes)."""
-        return self._run(self._core.call(named(operation), path=path, query=query, body=body))
+        route = named(operation, self._core.packaged)
+        return self._run(self._core.call(route, path=path, query=query, body=body))
 
     def pages(
         self, operation: str, *, path: Mapping[str, str] = {}, query: Query | None = None, body: Any = None
     ) -> Iterator[Response]:
         """The undecoded pages of a collection, following its next links."""
-        route, steps = named(operation), walk(query)
+        route, steps = named(operation, self._core.packaged), walk(query)
         query = next(steps)
         while True:
             response = self._run(self._core.call(route, path=path, query=query, body=body))
@@ -129,7 +130,7 @@ class Klaviyo(_Client, SyncGroups):
         self, method: str, path: str, *, query: Query | None = None, body: Any = None, content_type: str = ""
     ) -> Response:
         """One call of any path: for what the catalogue does not have."""
-        route, values = ad_hoc(method, path)
+        route, values = ad_hoc(method, path, self._core.packaged)
         return self._run(self._core.call(route, path=values, query=query, body=body, content_type=content_type))
 
     def close(self) -> None:
@@ -170,13 +171,14 @@ class AsyncKlaviyo(_Client, AsyncGroups):
         self, operation: str, *, path: Mapping[str, str] = {}, query: Query | None = None, body: Any = None
     ) -> Response:
         """One call of an operation by its name. `body` is a JSON:API document (dict, or ready bytes)."""
-        return await self._run(self._core.call(named(operation), path=path, query=query, body=body))
+        route = named(operation, self._core.packaged)
+        return await self._run(self._core.call(route, path=path, query=query, body=body))
 
     async def pages(
         self, operation: str, *, path: Mapping[str, str] = {}, query: Query | None = None, body: Any = None
     ) -> AsyncIterator[Response]:
         """The undecoded pages of a collection, following its next links."""
-        route, steps = named(operation), walk(query)
+        route, steps = named(operation, self._core.packaged), walk(query)
         query = next(steps)
         while True:
             response = await self._run(self._core.call(route, path=path, query=query, body=body))
@@ -190,7 +192,7 @@ class AsyncKlaviyo(_Client, AsyncGroups):
         self, method: str, path: str, *, query: Query | None = None, body: Any = None, content_type: str = ""
     ) -> Response:
         """One call of any path: for what the catalogue does not have."""
-        route, values = ad_hoc(method, path)
+        route, values = ad_hoc(method, path, self._core.packaged)
         return await self._run(self._core.call(route, path=values, query=query, body=body, content_type=content_type))
 
     async def close(self) -> None:

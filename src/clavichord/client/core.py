@@ -25,6 +25,7 @@ from clavichord.client.errors import (
 from clavichord.client.filters import Filter
 from clavichord.client.pacing import PATIENCE, Budget, Ledger, Pacing, Slot
 from clavichord.client.retries import backoff, may_repeat, repeat_safe, retry_after
+from clavichord.client.routes import packaged
 from clavichord.client.types import UNSET, Call, Hook, Query, Reply, Request, Response, Route, Send, Sleep
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Core:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.prefix = parts.path.rstrip("/")
         self.revision = revision
+        self.packaged = packaged(revision)
         self.retries = retries
         self.max_wait = max_wait
         self.pacing = pacing

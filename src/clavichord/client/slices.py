@@ -26,7 +26,7 @@ from clavichord.client.types import Query, Response
 from clavichord.client.work import SIDE_BY_SIDE, Threads, gathered
 
 if TYPE_CHECKING:
-    from clavichord.client.operation import _Pages
+    from clavichord.client.pages import _Pages
 
 T = TypeVar("T")
 AHEAD = 4
@@ -58,7 +58,7 @@ class Reading(Generic[T]):
 
     def __init__(self, pages: _Pages[T], since: datetime, until: datetime | None, field: str, parallel: int) -> None:
         self._pages = pages
-        route = named(pages._operation.id)
+        route = named(pages._operation.id, pages._client._core.packaged)
         verb = f"{route.id}(…).between"
         self.field = field = field or next((s for s in route.sorts if _bounds(route, s)), "")
         if not field or field not in route.sorts or not _bounds(route, field):

@@ -59,8 +59,9 @@ def call(face: Any, operation: One[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
 def page(face: Any, operation: Paged[P, T], *args: P.args, **kwargs: P.kwargs) -> Steps[list[T]]:
     """The first page of a declared collection."""
-    given = operation.arguments(args, kwargs)
-    response = yield from face._client._core.call(operation, path=given.path, query=given.query)
+    core = face._client._core
+    given = operation.plan(core.packaged).sort(args, kwargs)
+    response = yield from core.call(operation, path=given.path, query=given.query)
     return operation.decode(response)
 
 
@@ -68,9 +69,10 @@ def plain(face: Any, operation: str, *, id: str = "", query: Query | None = None
     """An operation by its name, undecoded. `id` is its path parameter, whatever that is called."""
     from clavichord.client.routes import named
 
-    route = named(operation)
+    core = face._client._core
+    route = named(operation, core.packaged)
     path = {route.path_params[0]: id} if route.path_params else {}
-    response: Response = yield from face._client._core.call(route, path=path, query=query, body=body)
+    response: Response = yield from core.call(route, path=path, query=query, body=body)
     return response
 
 

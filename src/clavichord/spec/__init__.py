@@ -1,6 +1,6 @@
 """What Klaviyo's API is, as data: `load()` gives the catalogue of one revision."""
 
-from clavichord.spec.catalogue import REVISION, Catalogue, load
+from clavichord.spec.catalogue import REVISION, REVISIONS, Catalogue, load
 from clavichord.spec.types import (
     Caps,
     FilterRule,
@@ -14,6 +14,7 @@ from clavichord.spec.types import (
 
 __all__ = [
     "REVISION",
+    "REVISIONS",
     "Caps",
     "Catalogue",
     "FilterRule",

@@ -16,6 +16,9 @@ from clavichord.spec.types import Operation, ResourceType
 REVISION = "2026-07-15"
 """The newest revision that has a public document (FACTS §0)."""
 
+REVISIONS = (REVISION, "2026-10-15")
+"""The packaged revisions, oldest first."""
+
 
 class _Table(msgspec.Struct, frozen=True):
     revision: str
@@ -83,6 +86,5 @@ def load(revision: str = REVISION) -> Catalogue:
         operations = (data / f"{revision}.operations.z").read_bytes()
         schemas = (data / f"{revision}.schemas.z").read_bytes()
     except FileNotFoundError:
-        known = sorted(p.name.split(".")[0] for p in data.iterdir() if p.name.endswith(".operations.z"))
-        raise ValueError(f"no catalogue for revision {revision!r}; packaged: {', '.join(known)}") from None
+        raise ValueError(f"no catalogue for revision {revision!r}; packaged: {', '.join(REVISIONS)}") from None
     return Catalogue(msgspec.json.decode(zlib.decompress(operations), type=_Table), schemas)
