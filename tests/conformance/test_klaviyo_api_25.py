@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-from typing import Any
-
-import msgspec
 import pytest
+from tests.conformance.official_sdk import run
 
 from clavichord.sandbox.app import Options
-from clavichord.sandbox.serve import Running, running
-
-_HERE = Path(__file__).resolve()
-_PYTHON = _HERE.parents[2] / ".venvs" / "klaviyo-api-25" / "bin" / "python"
-
-
-def run(script: str, served: Running) -> dict[str, Any]:
-    assert _PYTHON.exists(), "the environment of klaviyo-api 25.0.0 is missing; `make test` builds it"
-    command = [str(_PYTHON), str(_HERE.with_name(script)), served.base_url]
-    done = subprocess.run(command, capture_output=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    found: dict[str, Any] = msgspec.json.decode(done.stdout)
-    return found
+from clavichord.sandbox.serve import running
 
 
 def test_what_the_older_sdk_does_the_newer_does_too() -> None:
     """Profiles, events, metrics, lists, bulk import, consent, errors."""
     with running(job_delay=0.1, limits="off") as served:
-        seen = run("klaviyo_api_24.py", served)
+        seen = run("klaviyo_api_24.py", served, sdk="25")
         asked = {entry.revision for entry in served.sandbox.journal.entries(limit=1000)}
     assert asked == {"2026-10-15"}
     assert seen["profile"]["values"] == ["ann@shop.test", "Ann", "Paris", {"tier": "gold"}]
@@ -46,7 +30,7 @@ def test_whatever_can_be_read_without_an_argument_decodes(seed: str | None) -> N
     if seed is not None:
         options["seed"] = seed
     with running(**options) as served:
-        seen = run("klaviyo_api_25.py", served)
+        seen = run("klaviyo_api_25.py", served, sdk="25")
         newest = served.sandbox.releases.newest
         implemented, operations = newest.behaviours, newest.catalogue.operations
     assert len(seen) > 40

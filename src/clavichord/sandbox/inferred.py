@@ -335,6 +335,43 @@ REJECTED_WEBSITE: Final = "rejected.invalid"
 """A business whose website has this host is turned down."""
 REJECTION: Final = "The business website could not be verified."
 
+# Translations and previews.
+SOURCE_TEXT: Final = "source_text"
+"""What a value block calls its source; `id` and `translations` are documented, this is not."""
+ONE_TRANSLATED: Final = "A translation belongs to exactly one of {names}."
+TRANSLATION_CHANNEL: Final = "A translation of a {type} with this content must have the channel '{channel}'."
+TRANSLATION_CHANNELS: Final = {
+    "Email": "email",
+    "SMS": "sms",
+    "Push": "mobile_push",
+    "WhatsApp": "whatsapp",
+    "email": "email",
+    "sms": "sms",
+    "push": "mobile_push",
+    "mobile_push": "mobile_push",
+    "whatsapp": "whatsapp",
+}
+"""Channel of a flow message or of a variation → that of its translation."""
+TRANSLATED_ALREADY: Final = "The {type} {id} has a translation already."
+LOCALE: Final = "'{given}' is not a valid locale."
+TARGET_LOCALES: Final = "'target_locales' must name other locales than 'source_locale', each once."
+FALLBACK_LOCALE: Final = "'fallback_locale' must be the source locale or one of the target locales."
+VALUE_UNKNOWN: Final = "There is no translation value with the id '{id}'."
+NOT_A_TARGET: Final = "'{locale}' is not one of the target locales."
+CONTENT_NAMES: Final = {"subject_line": "subject"}
+"""Members of a flow message's definition → those of its content, where they differ."""
+PREVIEW_RECIPIENTS: Final = "Between 1 and {max} recipients are required."
+PREVIEW_SUBJECT: Final = "[Test] {name}"
+SYNTHETIC_PROFILE: Final = {
+    "first_name": "Sarah",
+    "last_name": "Mason",
+    "email": "sarah.mason@sandbox.invalid",
+    "person": {"first_name": "Sarah", "last_name": "Mason", "email": "sarah.mason@sandbox.invalid"},
+    "organization": {"name": "Sandbox", "full_address": ADDRESS, "url": WEBSITE},
+    "feeds": {},
+}
+"""Who a preview is for if nobody is named."""
+
 # Images, push tokens, merging.
 UNFETCHED_IMAGE_SIZE: Final = 0
 """Bytes of an image whose URL the sandbox does not fetch."""

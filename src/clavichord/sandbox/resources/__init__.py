@@ -57,9 +57,11 @@ from clavichord.sandbox.resources import (
     subscriptions,
     suppressions,
     tags,
+    template_previews,
     templates,
     text_messaging,
     tracking,
+    translations,
     universal_content,
     web_feeds,
     webhooks,
@@ -118,6 +120,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     **text_messaging.BEHAVIOURS,
     **flow_insertion.BEHAVIOURS,
     **form_changes.BEHAVIOURS,
+    **translations.BEHAVIOURS,
+    **template_previews.BEHAVIOURS,
     **client_profiles.BEHAVIOURS,
     **client_events.BEHAVIOURS,
     **client_reviews.BEHAVIOURS,
@@ -141,5 +145,6 @@ def declare_jobs(engine: Engine) -> None:
         data_source_records,
         object_records,
         text_messaging,
+        template_previews,
     ):
         module.declare(engine)

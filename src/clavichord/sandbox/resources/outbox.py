@@ -11,7 +11,7 @@ from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.clock import SECOND
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import events, identity
+from clavichord.sandbox.resources import events, identity, localisation
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 from clavichord.sandbox.store import Store
 
@@ -51,6 +51,19 @@ class Parts(NamedTuple):
     subject: str = ""
     html: str = ""
     text: str = ""
+    owners: tuple[localisation.Owner, ...] = ()
+    """whose translations it is shown in"""
+
+    def localised(self, store: Store, account: str, channel: str, locale: str | None) -> Parts:
+        """In the language of a reader."""
+        words = localisation.table(store, account, self.owners, locale)
+        if not words:
+            return self
+        if channel != "email":
+            title, body = localisation.field("title", self.subject, words), localisation.field("body", self.text, words)
+            return self._replace(subject=title, text=body)
+        html, text = localisation.template({"html": self.html, "text": self.text}, words)
+        return self._replace(subject=localisation.field("subject", self.subject, words), html=html, text=text)
 
 
 def context_of(account: str, profile: identity.Profile) -> dict[str, Any]:
@@ -73,6 +86,8 @@ def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, 
         return
     around = MessageSurroundings(engine, account, now, profile_id, message_id)
     context = context_of(account, profile)
+    if parts.owners:
+        parts = parts.localised(engine.store, account, channel, context.get("locale"))
     try:
         subject, text = (render(part, context, around, escape=False) for part in (parts.subject, parts.text))
         html = render(parts.html, context, around)
@@ -90,6 +105,25 @@ def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, 
     metric = {"data": {"attributes": {"name": RECEIVED[channel], "service": "klaviyo"}}}
     received = {"metric": metric, "properties": properties, "unique_id": f"{message_id}:{entry_id}"}
     events.record(engine, account, profile_id, received, False, now)
+
+
+def preview(store: Store, account: str, job_id: str, recipient: str, at: int, parts: Parts, reason: str) -> None:
+    """A test mail: rendered already, of no campaign and to no profile; not sent for a `reason`."""
+    store.execute(
+        "INSERT INTO outbox (account, campaign, message, profile, channel, at, status, reason, recipient, subject, html"
+        ", text) VALUES (?, '', ?, '', 'email', ?, ?, ?, ?, ?, ?, ?)",
+        (
+            account,
+            job_id,
+            at,
+            "skipped" if reason else "sent",
+            reason,
+            recipient,
+            parts.subject,
+            parts.html,
+            parts.text,
+        ),
+    )
 
 
 def _skip(store: Store, entry_id: int, reason: str) -> None:
@@ -115,5 +149,6 @@ def parts_of(engine: Engine, account: str, message_id: str, definition: Mapping[
     for template_id in generic.targets(engine.store, account, "campaign-message", message_id, "template"):
         template = generic.load(engine.store, account, "template", template_id)
         if template is not None:
-            return Parts(content.get("subject") or "", template["html"], template["text"] or "")
+            owners = localisation.owners_of(engine.store, account, template_id)
+            return Parts(content.get("subject") or "", template["html"], template["text"] or "", tuple(owners))
     return None

@@ -27,28 +27,31 @@ def normal(given: str) -> str:
     return f"<html><head></head><body>{given}</body></html>"
 
 
-def plain(markup: str) -> str:
-    """The text that a reader sees, a line for each block."""
-    parts: list[str] = []
-    at = 0
-    while (start := markup.find("<", at)) >= 0:
-        parts.append(markup[at:start])
+def runs(markup: str) -> Iterator[tuple[str, str]]:
+    """(tag, piece) of everything in the markup, in its order. Text has no tag; what is between `<head>`, `<script>`,
+    `<style>` or `<title>` and its end belongs to the tag."""
+    text = at = 0
+    while (start := markup.find("<", at)) >= 0 and (end := markup.find(">", start)) >= 0:
         name = _NAME.match(markup, start + 1)
-        end = markup.find(">", start)
-        if end < 0 or (name is None and markup[start + 1 : start + 2] not in ("!", "?")):
-            parts.append("<")
+        if name is None and markup[start + 1] not in "!?":
             at = start + 1
-            if end < 0:
-                break
             continue
+        if start > text:
+            yield "", markup[text:start]
+        tag = name[1].lower() if name is not None else "!"
         at = end + 1
-        tag = name[1].lower() if name is not None else ""
-        if tag in _LINE:
-            parts.append("\n")
         if tag in _HIDDEN and markup[start + 1] != "/":
             closing = re.compile(rf"</{tag}\s*>", re.IGNORECASE).search(markup, at)
             at = closing.end() if closing is not None else len(markup)
-    parts.append(markup[at:])
+        yield tag, markup[start:at]
+        text = at
+    if text < len(markup):
+        yield "", markup[text:]
+
+
+def plain(markup: str) -> str:
+    """The text that a reader sees, a line for each block."""
+    parts = [piece if not tag else "\n" if tag in _LINE else "" for tag, piece in runs(markup)]
     lines = (_BLANK.sub(" ", line).strip() for line in html.unescape("".join(parts)).split("\n"))
     return "\n".join(line for line in lines if line)
 
@@ -88,16 +91,17 @@ def from_definition(definition: Mapping[str, Any], universal: Callable[[str], Ma
 def _blocks(column: Mapping[str, Any], universal: Callable[[str], Mapping[str, Any] | None]) -> Iterator[str]:
     for block in column.get("blocks") or ():
         shared = universal(block["universal_id"]) if block.get("universal_id") else None
-        yield _block({**block, **shared} if shared else block)
+        yield block_html({**block, **shared} if shared else block)
 
 
-def _block(block: Mapping[str, Any]) -> str:
+def block_html(block: Mapping[str, Any]) -> str:
+    """Of one block of a definition, or of universal content."""
     data = block.get("data")
     data = data if isinstance(data, dict) else {}
     properties = data.get("properties") or {}
     kind = block.get("type", "")
     if kind in ("split", "table"):
-        return "".join(map(_block, block.get("subblocks") or ()))
+        return "".join(map(block_html, block.get("subblocks") or ()))
     if kind == "button":
         return f'<a href="{_attribute(properties.get("href"))}">{data.get("content") or ""}</a>'
     if kind in ("image", "video"):

@@ -140,7 +140,7 @@ def copy(call: Call, template_id: str, name: str, owner: str | None) -> tuple[st
     generic.insert(call.engine.store, call.account, "template", copied, attributes, call.now)
     if "definition" in state:
         state["definition"] = state["definition"] | {"template_id": copied}
-    crud.keep(call, "template", copied, state | ({"attached": owner} if owner else {}))
+    crud.keep(call, "template", copied, state | ({"attached": owner, "copied_from": template_id} if owner else {}))
     return copied, attributes
 
 
