@@ -129,6 +129,13 @@ class Project:
         query = {"page[size]": "100", "additional-fields[profile]": "subscriptions"}
         return {p["attributes"]["external_id"]: p["attributes"] for p in self.all("get_profiles", **query)}
 
+    def members(self, name: str) -> set[str]:
+        """external_ids of a list's members."""
+        with self.klaviyo() as k:
+            (found,) = [one["id"] for one in self.all("get_lists") if one["attributes"]["name"] == name]
+            pages = k.pages("get_profiles_for_list", path={"id": found}, query={"page[size]": "100"})
+            return {p["attributes"]["external_id"] for page in pages for p in page.json()["data"]}
+
     def subscribed(self) -> set[str]:
         return {
             key

@@ -172,7 +172,7 @@ class TestAgainstTheSource:
             ("{points: integer}", "{point: integer}", 'did you mean "points"?'),
             ("customers.csv", "custmers.csv", 'did you mean "customers.csv"?'),
             ("to: profiles", "to: profiles\nlists: [{list: A, member_if: now()}]", "a condition is needed"),
-            ("to: profiles", "to: profiles\nlists: [{list: A, mode: mirror}]", "mirror is not implemented yet"),
+            ("to: profiles", "to: profiles\nlists: [{list: A, mode: miror}]", 'did you mean "mirror"?'),
         ],
     )  # fmt: skip
     def test_what_is_said(self, project: Project, old: str, new: str, said: str) -> None:

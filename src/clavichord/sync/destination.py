@@ -13,13 +13,14 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from clavichord.sync.definition import SyncDefinition
+from clavichord.sync.definition import Share, SyncDefinition
 from clavichord.sync.expression import Parsed, literal
 from clavichord.sync.mistakes import Mistake, Path, dotted
 
 Row = tuple[Any, ...]
 Kind = Literal["plain", "text", "condition", "number", "instant", "currency"]
 """what a value is made: as JSON says it, text, true or false, a double, microseconds since 1970, three letters"""
+HANDFUL = 20
 D = TypeVar("D", bound=SyncDefinition)
 
 
@@ -94,6 +95,8 @@ class Entry(NamedTuple):
     unique_id: str | None = None
     digest: str | None = ""
     """what the snapshot holds once this is confirmed: "" = the due digest, None = the part is gone"""
+    also: tuple[str, ...] = ()
+    """other due parts that are delivered with it"""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -146,6 +149,23 @@ class Builder(Protocol):
         ...
 
 
+class RemovalBound(NamedTuple):
+    """How many of what was put somewhere may be taken away at once; above that, all removals of the part are held."""
+
+    part: str
+    bound: Share | None
+    """None: a fifth, if that is more than a handful"""
+    path: Path
+
+    def exceeded(self, count: int, total: int) -> bool:
+        if self.bound is None:
+            return count > HANDFUL and count > total / 5
+        return self.bound.exceeded(count, total)
+
+    def __str__(self) -> str:
+        return str(self.bound) if self.bound is not None else "20 %"
+
+
 class ListName(NamedTuple):
     """A list that a file names. `create`: make it if there is none."""
 
@@ -191,6 +211,10 @@ class Destination(Generic[D]):
 
     def gone(self, definition: D, gone: Gone) -> Iterator[Entry]:
         """What is to be done about a row that left the source; nothing, unless the file says so."""
+        yield from ()
+
+    def removal_bounds(self, definition: D) -> Iterator[RemovalBound]:
+        """Parts whose removals have a bound of their own."""
         yield from ()
 
     def lists(self, definition: D) -> Iterator[ListName]:

@@ -31,7 +31,6 @@ NOT_YET: Mapping[str, str] = {
     "each": "write a sql model with one row per line and a second sync file",
     "unsubscribe_if": "unsubscribing is not sent yet",
     "unsubscribe_scope": "unsubscribing is not sent yet",
-    "max_removals": "it belongs to mode: mirror, which is not implemented yet",
     "sms": "only consent.email is implemented",
     "pace": "the client paces itself to the account's limits",
     "safety": "use limits.max_changes",

@@ -1,11 +1,10 @@
-"""Makes plans: reads, maps, compares, builds the payloads, cuts them into requests."""
+"""Makes plans: reads, maps, compares, builds the payloads."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,19 @@ from typing import Any
 import duckdb
 import msgspec
 
-from clavichord.spec import load
 from clavichord.sync.definition import Connection, SyncDefinition
 from clavichord.sync.destination import BadRow, Due, Entry, Held
 from clavichord.sync.destinations import destination_of
 from clavichord.sync.diff import compare, delta, gone, open_snapshot, quarantine
+from clavichord.sync.entries import cost, cut, line, write
 from clavichord.sync.expression import BadExpression, literal
-from clavichord.sync.ledger import Batch, Finding
+from clavichord.sync.ledger import Finding
 from clavichord.sync.mapping import RowMapping, compile_mapping, source_view
 from clavichord.sync.mistakes import InvalidDefinition
 from clavichord.sync.plan import Header, Plan
 from clavichord.sync.reasons import reason
 from clavichord.sync.routes import ROUTES
 from clavichord.sync.source import Staged, connect, stage
-
-SMALL = 10
-"""a group of so few entries takes the route for few, where there is one: the answer is synchronous"""
-ROW_GROUP = 20_480
-_COLUMNS = {
-    "row": "BIGINT", "key": "VARCHAR", "part": "VARCHAR", "digest": "VARCHAR", "content": "VARCHAR",
-    "stage": "INTEGER", "route": "VARCHAR", "grp": "VARCHAR", "payload": "VARCHAR", "identity": "VARCHAR",
-    "moment": "BIGINT", "unique_id": "VARCHAR",
-}  # fmt: skip
 
 Notify = Callable[[str, int], None]
 """(phase, rows so far)"""
@@ -112,8 +102,8 @@ class Planner:
             encoder = msgspec.json.Encoder()
             for line in self._lines(con, mapping, held, findings, samples, idle):
                 out.write(encoder.encode(line) + b"\n")
-        findings += self._write(con, lines)
-        batches = list(self._batches(con))
+        findings += write(con, self.definition, lines, self.folder)
+        batches = list(cut(con, self.folder))
         saved = f"read_parquet({literal(str(self.folder / 'plan.parquet'))})"
         planned = dict.fromkeys(dict.fromkeys(_word(part.name) for part in mapping.parts), 0)
         planned |= dict(con.execute(f"select split_part(part, '.', 1), count(*) from {saved} group by 1").fetchall())
@@ -122,7 +112,7 @@ class Planner:
             f"coalesce(sum(strlen(payload)), 0)::bigint from {saved}"
         ).fetchone()
         assert size is not None
-        requests, minutes = _cost(batches)
+        requests, minutes = cost(batches)
         header = Header(
             sync=self.definition.sync,
             account=self.definition.account,
@@ -185,7 +175,7 @@ class Planner:
         # Rows that are not in the source have no number in it.
         for number, left in enumerate(gone(con, held)):
             for entry in destination.gone(self.definition, left):
-                yield _line(-number, left.key, None, None, entry)
+                yield line(-number, left.key, {}, None, entry)
 
     def _sendable(self, due: Due, made: Entry | Held, findings: list[Finding]) -> Iterator[dict[str, Any]]:
         """The plan's line of an entry, unless a guard or an earlier refusal keeps it back."""
@@ -201,59 +191,7 @@ class Planner:
             return
         if before is not None:
             made = made._replace(route=ROUTES[made.route].again)
-        yield _line(due.row, due.key, digest, due.content, made)
-
-    def _write(self, con: duckdb.DuckDBPyConnection, lines: Path) -> list[Finding]:
-        """Sorts the entries into sending order and writes plan.parquet. Returns those that share a unique_id."""
-        columns = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
-        entries = (
-            f"read_json({literal(str(lines))}, format='newline_delimited', columns={{{columns}}}, "
-            "maximum_object_size=40000000)"
-        )
-        con.execute(
-            f"create or replace table taken as select row, key, digest, unique_id from {entries} "
-            "where unique_id is not null qualify count(*) over (partition by grp, identity, unique_id) > 1"
-        )
-        con.execute(
-            f"copy (select row_number() over () - 1 as n, * from (select * from {entries} "
-            "where row not in (select row from taken) "
-            f"order by stage, route, grp, moment, row)) to {literal(str(self.folder / 'plan.parquet'))} "
-            f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
-        )
-        taken = con.execute("select row, key, digest, unique_id from taken order by row").fetchall()
-        message = "another row has the same unique_id"
-        return [
-            Finding(row, None, key, digest, "quarantined", "event.unique_id_taken", "unique_id", unique_id, message)
-            for row, key, digest, unique_id in taken
-        ]
-
-    def _batches(self, con: duckdb.DuckDBPyConnection) -> Iterator[Batch]:
-        """Cuts the plan into requests: by what its rows share, by count and by bytes."""
-        path = literal(str(self.folder / "plan.parquet"))
-        counts = {
-            (route, grp): count
-            for route, grp, count in con.execute(
-                f"select route, grp, count(*) from read_parquet({path}) group by 1, 2"
-            ).fetchall()
-        }
-        cursor = con.execute(f"select n, route, grp, strlen(payload) from read_parquet({path}) order by n")
-        lo = at = size = 0
-        route, current = ROUTES["profiles.import"], ("", "")
-        while rows := cursor.fetchmany(20_000):
-            for n, name, grp, length in rows:
-                if (name, grp) != current or n - lo >= route.items or size + length + 1 > route.room:
-                    if n > lo:
-                        yield Batch(lo, n, route.name, current[1])
-                    if (name, grp) != current:
-                        current = (name, grp)
-                        route = ROUTES[name]
-                        if counts[current] <= SMALL and route.few(json.loads(grp)):
-                            route = ROUTES[route.few(json.loads(grp))]
-                    lo, size = n, 0
-                size += length + 1
-                at = n + 1
-        if at > lo:
-            yield Batch(lo, at, route.name, current[1])
+        yield line(due.row, due.key, due.digests, due.content, made)
 
     def _guard(self, header: Header) -> None:
         limits, bad_rows = self.definition.limits, self.definition.bad_rows
@@ -279,34 +217,3 @@ class Planner:
 
 def _word(part: str) -> str:
     return part.partition(".")[0]
-
-
-def _line(row: int, key: str, digest: str | None, content: str | None, entry: Entry) -> dict[str, Any]:
-    return {
-        "row": row,
-        "key": key,
-        "part": entry.part,
-        "digest": digest if entry.digest == "" else entry.digest,
-        "content": content,
-        "stage": ROUTES[entry.route].stage,
-        "route": entry.route,
-        "grp": json.dumps(entry.group),
-        "payload": entry.payload,
-        "identity": entry.identity,
-        "moment": entry.moment,
-        "unique_id": entry.unique_id,
-    }
-
-
-def _cost(batches: Iterable[Batch]) -> tuple[dict[str, int], float]:
-    """Requests by operation, and the minutes that they take of the account's budget."""
-    sizes: dict[str, list[int]] = {}
-    for batch in batches:
-        sizes.setdefault(batch.route, []).append(batch.hi - batch.lo)
-    requests: dict[str, int] = {}
-    for route, entries in sizes.items():
-        for operation, count in ROUTES[route].requests(len(entries), sum(entries)).items():
-            requests[operation] = requests.get(operation, 0) + count
-    operations = load().operations
-    minutes = max((count / operations[name].limit.steady for name, count in requests.items()), default=0.0)
-    return requests, round(minutes, 3)

@@ -138,6 +138,11 @@ REASONS: dict[str, Reason] = {
         "A source that lost rows looks like one whose rows were deleted.",
         "Look at `clavichord plan`; raise the limit if it is meant.",
     ),
+    "limit.removals": Reason(
+        "more removals than max_removals allows",
+        "A source that lost rows looks like one whose people left; nobody was removed.",
+        "Look at `clavichord plan`; raise `max_removals` if it is meant.",
+    ),
     "limit.bad_rows": Reason(
         "more bad rows than bad_rows.stop_over allows",
         "The source may be broken.",

@@ -201,7 +201,8 @@ class Outcome:
         # A row that could not be read has a number of its file, which may be another row's number in a query's answer.
         self.con.execute(
             f"""create view entries as
-                select p.row, p.n, p.key, p.part, p.digest, p.content, p.identity, coalesce(e.class, b.class) as class
+                select p.row, p.n, p.key, p.part, p.digest, p.content, p.identity, p.also,
+                    coalesce(e.class, b.class) as class
                 from read_parquet({literal(str(plan))}) p
                 left join batches b on p.n >= b.lo and p.n < b.hi
                 left join (
@@ -268,8 +269,10 @@ class Outcome:
         """Creates `delivered` for `advance`: the parts of which every entry is confirmed."""
         self.con.execute(
             "create or replace table delivered as select key, part, min(n) as n, arg_min(identity, n) as identity, "
-            "any_value(digest)::uuid as digest, any_value(content)::uuid as content "
-            "from entries group by key, part having bool_and(class = 'confirmed')"
+            "any_value(digest)::uuid as digest, any_value(content)::uuid as content from ("
+            "select n, key, part, identity, digest, content, class from entries union all "
+            "select n, key, unnest(map_keys(also)), identity, unnest(map_values(also)), content, class from entries"
+            ") group by key, part having bool_and(class = 'confirmed')"
         )
 
     def close(self) -> None:

@@ -13,14 +13,17 @@ from clavichord.sync.destination import (
     Due,
     Entry,
     Field,
+    Gone,
     Held,
     ListName,
     Part,
+    RemovalBound,
     Slot,
     Slots,
     digest,
 )
 from clavichord.sync.destinations import people
+from clavichord.sync.destinations.membership import ListMembership, Memberships, joined
 from clavichord.sync.destinations.people import Person, ProfileFields
 from clavichord.sync.mistakes import Mistake
 from clavichord.sync.values import encode, instant, moment, value
@@ -29,16 +32,6 @@ MAX_BYTES = 100_000
 """FACTS §7.1, read as decimal kB: the stricter reading"""
 _CONSENT = ("subscribe", "consent_at", "consent_source")
 _LAST_SECOND = 253_402_300_799
-
-
-class ListMembership(Block):
-    """Rows that join a list. Joining a list is not consent (FACTS §9.3)."""
-
-    list: str
-    """a list's name, or `id:XyZ123`"""
-    member_if: Expression | None = None
-    mode: Literal["add", "mirror"] = "add"
-    create: bool = False
 
 
 class Proof(Block):
@@ -76,13 +69,11 @@ class ProfileSync(SyncDefinition):
 class Profiles(Destination[ProfileSync]):
     to = "profiles"
     model = ProfileSync
-    decisive = frozenset({"map", "lists", "blanks", "zone"})
+    decisive = frozenset({"map", "blanks", "zone"})
 
     def fields(self, definition: ProfileSync) -> Iterator[Field]:
         yield from people.profile_fields(definition.map, "map")
-        for i, entry in enumerate(definition.lists):
-            if entry.member_if is not None:
-                yield Field("member", entry.list, ("lists", i, "member_if"), entry.member_if, "condition")
+        yield from Memberships(definition.lists).fields()
         if definition.consent is not None:
             consent, base = definition.consent.email, ("consent", "email")
             yield Field("subscribe", "", (*base, "subscribe_if"), consent.subscribe_if, "condition")
@@ -95,21 +86,17 @@ class Profiles(Destination[ProfileSync]):
             yield definition.place.mistake(
                 ("consent", "email"), "an e-mail consent needs map.email", "email: email(column)"
             )
-        for i, entry in enumerate(definition.lists):
-            if entry.mode == "mirror":
-                yield definition.place.mistake(
-                    ("lists", i, "mode"), "mirror is not implemented yet", "mode: add (members are never removed)"
-                )
 
     def parts(self, definition: ProfileSync, slots: Slots, salt: str) -> Sequence[Part]:
-        profile = Part("profile", digest([s for s in slots if s.role not in _CONSENT], salt))
-        if definition.consent is None:
-            return [profile]
-        consent = [s for s in slots if s.role in _CONSENT or (s.role == "attribute" and s.name == "email")]
-        subscribe = slots.of("subscribe")[0].columns[0]
-        block = definition.consent.email
-        agreed = digest(consent, f"consent {block.list} {block.historical}")
-        return [profile, Part("consent.email", f"case when {subscribe} then {agreed} end")]
+        profile = Part("profile", digest(slots.of("key", *people.ROLES), salt))
+        parts = [profile, *Memberships(definition.lists).parts(slots)]
+        if definition.consent is not None:
+            consent = [s for s in slots if s.role in _CONSENT or (s.role == "attribute" and s.name == "email")]
+            subscribe = slots.of("subscribe")[0].columns[0]
+            block = definition.consent.email
+            agreed = digest(consent, f"consent {block.list} {block.historical}")
+            parts.append(Part("consent.email", f"case when {subscribe} then {agreed} end"))
+        return parts
 
     def unique(self, definition: ProfileSync, slots: Slots) -> Iterator[tuple[Slot, str]]:
         return people.unique(slots)
@@ -117,9 +104,17 @@ class Profiles(Destination[ProfileSync]):
     def builder(self, definition: ProfileSync, slots: Slots, now: datetime) -> ProfileBuilder:
         return ProfileBuilder(definition, slots, now)
 
+    def removes(self, definition: ProfileSync) -> bool:
+        return Memberships(definition.lists).removes()
+
+    def gone(self, definition: ProfileSync, gone: Gone) -> Iterator[Entry]:
+        return Memberships(definition.lists).gone(gone)
+
+    def removal_bounds(self, definition: ProfileSync) -> Iterator[RemovalBound]:
+        return Memberships(definition.lists).bounds()
+
     def lists(self, definition: ProfileSync) -> Iterator[ListName]:
-        for i, entry in enumerate(definition.lists):
-            yield ListName(entry.list, ("lists", i, "list"), entry.create)
+        yield from Memberships(definition.lists).names()
         if definition.consent is not None and definition.consent.email.list is not None:
             email = definition.consent.email
             yield ListName(str(email.list), ("consent", "email", "list"), email.create)
@@ -132,7 +127,7 @@ class ProfileBuilder:
         self.definition = definition
         self.slots = slots
         self.now = now
-        self.members = {slot.name: slot for slot in slots.of("member")}
+        self.memberships = Memberships(definition.lists)
 
     def entries(self, due: Due) -> Iterator[Entry | Held]:
         """Raises BadRow."""
@@ -140,10 +135,15 @@ class ProfileBuilder:
         payload = self._payload(person)
         if len(payload) > MAX_BYTES:
             raise BadRow("profile.too_large", "map", len(payload), f"{len(payload):,} bytes")
-        if "profile" in due.digests:
-            # A bulk import cannot clear a field (FACTS §7.1).
+        joining = self.memberships.joining(due, self.slots)
+        also = joined(joining, due.digests)
+        if "profile" in due.digests or also:
+            # A bulk import cannot clear a field (FACTS §7.1). It joins its whole batch to lists.
             route = "profiles.upsert" if person.clears else "profiles.import"
-            yield Entry("profile", route, payload.decode(), person.identity, {"lists": self._lists(due)})
+            part, *rest = ("profile", *also) if "profile" in due.digests else also
+            group = {"lists": [entry.list for entry in joining]}
+            yield Entry(part, route, payload.decode(), person.identity, group, also=tuple(rest))
+        yield from self.memberships.leaving(due, person.identity)
         if "consent.email" in due.digests:
             yield from self._consent(person, due)
 
@@ -152,15 +152,6 @@ class ProfileBuilder:
         if person.unset:
             body["meta"] = {"patch_properties": {"unset": person.unset}}
         return encode(body)
-
-    def _lists(self, due: Due) -> list[str]:
-        """The lists that the row joins: a bulk import joins its whole batch to them (FACTS §7.1)."""
-        joined = []
-        for entry in self.definition.lists:
-            slot = self.members.get(entry.list) if entry.member_if is not None else None
-            if slot is None or due.values[slot.first] is True:
-                joined.append(entry.list)
-        return joined
 
     def _consent(self, person: Person, due: Due) -> Iterator[Entry | Held]:
         """The consent of the row; Held if its proof is incomplete."""
