@@ -57,7 +57,11 @@ def differences(shape: Any, value: Any, at: str = "") -> Iterator[str]:
         samples = [one for one in shape if not (isinstance(one, str) and one.endswith(" items>"))]
         if bool(samples) != bool(value):
             yield f"{at}: {len(value)} entries"
+        each = samples == shape and len(samples) == len(value)
         for index, entry in enumerate(value):
+            if each:
+                yield from differences(samples[index], entry, f"{at}/{index}")
+                continue
             fitting = [one for one in samples if not isinstance(one, dict) or one.get("type") == entry.get("type")]
             yield from differences((fitting or samples)[0], entry, f"{at}/{index}")
     elif shape == "<null>" or shape is None:

@@ -25,20 +25,20 @@ def test_properties_are_those_of_the_events(api: Api) -> None:
     order = ordered(api)
     found = api.get(f"/api/metrics/{order}/metric-properties").data
     assert [(row["attributes"]["property"], row["attributes"]["inferred_type"]) for row in found] == [
-        ("$value", "Numeric"),
-        ("count", "Numeric"),
-        ("gift", "Boolean"),
-        ("mixed", "String"),
-        ("sku", "String"),
-        ("tags", "List"),
-        ("weight", "Numeric"),
+        ("$value", "numeric"),
+        ("count", "numeric"),
+        ("gift", "numeric"),
+        ("mixed", "string"),
+        ("sku", "string"),
+        ("tags", "list"),
+        ("weight", "numeric"),
     ]
     ids = api.get(f"/api/metrics/{order}/relationships/metric-properties").ids
     assert ids == [row["id"] for row in found]
     sampled = api.get(
         f"/api/metrics/{order}/metric-properties", **{"additional-fields[metric-property]": "sample_values"}
     )
-    assert [row["attributes"]["sample_values"] for row in sampled.data] == [[]] * 7
+    assert [row["attributes"]["sample_values"] for row in sampled.data] == [None] * 7
     assert api.get("/api/metrics/NOPE01/metric-properties").status == 404
 
 
@@ -46,7 +46,7 @@ def test_one_property(api: Api) -> None:
     order = ordered(api)
     sku = api.get(f"/api/metrics/{order}/relationships/metric-properties").ids[4]
     read = api.get(f"/api/metric-properties/{sku}", include="metric").json
-    assert read["data"]["attributes"] == {"label": "sku", "property": "sku", "inferred_type": "String"}
+    assert read["data"]["attributes"] == {"label": "sku", "property": "sku", "inferred_type": "string"}
     assert read["data"]["relationships"]["metric"]["data"] == {"type": "metric", "id": order}
     assert [row["id"] for row in read["included"]] == [order]
     assert api.get(f"/api/metric-properties/{sku}/metric").data["attributes"]["name"] == "Order"

@@ -248,7 +248,7 @@ def test_cursors_are_read_or_refused(text: str) -> None:
     except Refusal as refusal:
         assert refusal.status == 400
     else:
-        assert cursors.decode(cursors.encode(position)) == position
+        assert position is None or cursors.decode(cursors.encode(position)) == position
 
 
 @given(

@@ -4,39 +4,67 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from clavichord.spec import Catalogue
 
+Defaults = Mapping[str, Mapping[str, Any]]
+"""schema → member → the value that a missing one gets on the wire, where the schema says another or none"""
 
-def complete(catalogue: Catalogue, schema: Mapping[str, Any], value: Any) -> Any:
-    """`value` fits `schema`; members that the schema does not know stay, at the end (FACTS §9.4, §9.7)."""
-    schema = _resolved(catalogue, schema, value)
+OMITTED: Mapping[str, frozenset[str]] = {
+    "TimeDelayActionData": frozenset(("delay_until_time", "delay_until_weekdays")),
+}
+"""schema → members that stay away when they are not sent, although they may be null (recorded)"""
+
+
+class _Schema(NamedTuple):
+    name: str
+    """"" for one that has none"""
+    body: Mapping[str, Any]
+
+
+def complete(catalogue: Catalogue, schema: Mapping[str, Any], value: Any, defaults: Defaults | None = None) -> Any:
+    """`value` fits `schema`; members that the schema does not know stay, at the end (FACTS §9.4, §9.7).
+
+    With `defaults`, objects that are missing are made of theirs, as forms do it.
+    """
+    name, body = _resolved(catalogue, schema, value)
     if isinstance(value, list):
-        return [complete(catalogue, schema.get("items", {}), one) for one in value]
+        return [complete(catalogue, body.get("items", {}), one, defaults) for one in value]
     if not isinstance(value, dict):
         return value
     completed: dict[str, Any] = {}
-    for name, member in schema.get("properties", {}).items():
-        if name in value:
-            completed[name] = complete(catalogue, member, value[name])
-        elif "default" in member:
-            completed[name] = copy.deepcopy(member["default"])
-        elif member.get("nullable") and not member.get("writeOnly"):
-            completed[name] = None
-    return completed | {name: one for name, one in value.items() if name not in completed}
+    instead = (defaults or {}).get(name, {})
+    for member, of in body.get("properties", {}).items():
+        if member in value or member in instead:
+            given = value[member] if member in value else copy.deepcopy(instead[member])
+            completed[member] = complete(catalogue, of, given, defaults)
+        elif "default" in of:
+            completed[member] = copy.deepcopy(of["default"])
+        elif of.get("nullable"):
+            if not of.get("writeOnly") and member not in OMITTED.get(name, ()):
+                completed[member] = None
+        elif defaults is not None and _is_object(catalogue, of):
+            completed[member] = complete(catalogue, of, {}, defaults)
+    return completed | {member: one for member, one in value.items() if member not in completed}
 
 
-def _resolved(catalogue: Catalogue, schema: Mapping[str, Any], value: Any) -> Mapping[str, Any]:
+def _is_object(catalogue: Catalogue, schema: Mapping[str, Any]) -> bool:
+    return "$ref" in schema and catalogue.schema(schema["$ref"].removeprefix("#/")).get("type") == "object"
+
+
+def _resolved(catalogue: Catalogue, schema: Mapping[str, Any], value: Any) -> _Schema:
     """Behind references, and of alternatives the one that the value's constants name."""
+    name = ""
     while True:
         if "$ref" in schema:
-            schema = catalogue.schema(schema["$ref"].removeprefix("#/"))
+            name = schema["$ref"].removeprefix("#/")
+            schema = catalogue.schema(name)
         elif "oneOf" in schema or "anyOf" in schema:
             branches = [_resolved(catalogue, one, value) for one in schema.get("oneOf") or schema["anyOf"]]
-            schema = next((one for one in branches if _fits(one, value)), branches[0])
+            return next((one for one in branches if _fits(one.body, value)), branches[0])
         else:
-            return schema
+            return _Schema(name, schema)
 
 
 def _fits(schema: Mapping[str, Any], value: Any) -> bool:

@@ -15,6 +15,10 @@ from clavichord.sandbox.errors import Refusal, invalid
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]{1,4000}")
 
 
+FILTERS = "<Filters: "
+"""how a cursor begins that stands for no position (recorded for lists, FACTS §4.6)"""
+
+
 class Position(NamedTuple):
     """The last row of a page in reading order, `[value it was sorted by, id, forward]` on the wire: the form that
     was recorded for events (FACTS §4.6)."""
@@ -28,11 +32,14 @@ def encode(position: Position) -> str:
     return urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def decode(given: str, parameter: str = "page[cursor]") -> Position:
-    """Reads a cursor; a whole link and a leading `=` are what the official SDKs send (SANDBOX §3). Refusal (400)."""
+def decode(given: str, parameter: str = "page[cursor]") -> Position | None:
+    """Reads a cursor; a whole link and a leading `=` are what the official SDKs send (SANDBOX §3). None: from the
+    beginning. Refusal (400)."""
     if "://" in given:
         given = parse_qs(given.partition("?")[2]).get(parameter, [""])[0]
     given = given.lstrip("=")
+    if given.startswith(FILTERS):
+        return None
     if _ALPHABET.fullmatch(given) is None:
         raise bad_cursor()
     try:

@@ -56,7 +56,7 @@ _MISSING: Mapping[str, str] = {
     "web-feed": "A web feed with id `{}` does not exist.",
     "webhook": "Not found.",
     "webhook-topic": "Not found.",
-    "coupon-code-bulk-create-job": "A coupon-code bulk create job with id {} does not exist.",
+    "coupon-code-bulk-create-job": "A coupon code bulk create job with the id '{}' does not exist.",
     **{
         f"catalog-{one}-bulk-{verb}-job": f"A catalog-{one} bulk {verb} job with id {{}} does not exist."
         for one in ("item", "variant", "category")
@@ -66,15 +66,26 @@ _MISSING: Mapping[str, str] = {
     "object-schema": "object-schema with id `{}` does not exist.",
     "source-mapping": "source-mapping with id `{}` does not exist.",
 }
-"""Wordings differ by resource (LIVE #7); those of event, flow and tag are inferred, and so is the one for
-a type that is not here."""
+"""Wordings differ by resource (LIVE #7); that of event is inferred, and so is the one for a type
+that is not here."""
+
+OBJECT_TYPE_GONE = "Object type `{}` not found"
+_MISSING_IN: Mapping[str, str] = {
+    "delete_catalog_category": "No category with ID `{}` exists.",
+    "delete_catalog_item": "An item with the id `{}` does not exist.",
+    "get_records_for_object_type": OBJECT_TYPE_GONE,
+    "get_record_ids_for_object_type": OBJECT_TYPE_GONE,
+    "get_ingestion_logs_for_object_type": OBJECT_TYPE_GONE,
+    "get_ingestion_log_ids_for_object_type": OBJECT_TYPE_GONE,
+}
+"""Operations that say it in words of their own (recorded)."""
 
 _COLUMNS = "r.id, r.attributes"
 
 
-def missing(type_name: str, resource_id: str) -> Refusal:
-    wording = _MISSING.get(type_name, inferred.MISSING).format(resource_id, type=type_name)
-    return not_found(wording)
+def missing(type_name: str, resource_id: str, operation: str = "") -> Refusal:
+    wording = _MISSING_IN.get(operation) or _MISSING.get(type_name, inferred.MISSING)
+    return not_found(wording.format(resource_id, type=type_name))
 
 
 def load(store: Store, account: str, type_name: str, resource_id: str) -> dict[str, Any] | None:
@@ -113,10 +124,10 @@ def update(
 
 def required(call: Call, type_name: str = "", resource_id: str = "") -> dict[str, Any]:
     """The attributes of the resource that the path names. Refusal (404)."""
-    type_name, resource_id = type_name or call.operation.base, resource_id or call.id
-    attributes = load(call.engine.store, call.account, type_name, resource_id)
+    type_name, one = type_name or call.operation.base, resource_id or call.id
+    attributes = load(call.engine.store, call.account, type_name, one)
     if attributes is None:
-        raise missing(type_name, resource_id)
+        raise missing(type_name, one, "" if resource_id else call.operation.id)
     return attributes
 
 

@@ -63,25 +63,7 @@ CONSENTED_AT_ALONE: Final = "'consented_at' is only allowed when 'historical_imp
 """Known to be a 400, wording unknown (FACTS §7.2)."""
 
 SELF_ONLY_BY_ANALOGY: Final = frozenset(
-    {
-        "get_list_for_bulk_import_profiles_job",
-        "get_flows_triggered_by_list",
-        "get_flows_triggered_by_metric",
-        "get_ids_for_flows_triggered_by_metric",
-        "get_push_tokens_for_profile",
-        "get_flows_triggered_by_segment",
-        "get_ids_for_flows_triggered_by_segment",
-        "get_tags_for_segment",
-        "get_tag_ids_for_segment",
-        "get_tags_for_campaign",
-        "get_tags_for_flow",
-        "get_tag_ids_for_flow",
-        "get_segment_ids_for_tag",
-        "get_campaign_ids_for_tag",
-        "get_flow_ids_for_tag",
-        "get_metric_ids_for_custom_metric",
-        "get_properties_for_metric",
-    }
+    {"get_flow_ids_for_tag", "get_object_schema_relationships", "get_profile_schema_relationships"}
 )
 """Collections without next/prev, like a recorded sibling (LIVE #2)."""
 
@@ -192,7 +174,6 @@ SCHEMA_ACTIVE: Final = "The object schema '{id}' is {status}; only a draft can b
 SCHEMA_REPEATED: Final = "'{given}' occurs more than once in 'properties'."
 SCHEMA_REQUIRED: Final = "'{given}' is required but is no property."
 RELATIONSHIP_TAKEN: Final = "A relationship named '{name}' already exists."
-RELATIONSHIP_MISSING: Final = "A relationship with id `{id}` does not exist."
 
 # Faults that are asked for, and /client.
 FAULT: Final = "The sandbox was asked to answer so."
@@ -221,16 +202,16 @@ COLLECTIONS: Final = {
 
 # Metrics.
 PROPERTY_TYPES: Final = {
-    "text": "String",
-    "integer": "Numeric",
-    "real": "Numeric",
-    "true": "Boolean",
-    "false": "Boolean",
-    "array": "List",
-    "object": "Object",
-    "null": "String",
+    "text": "string",
+    "integer": "numeric",
+    "real": "numeric",
+    "true": "numeric",
+    "false": "numeric",
+    "array": "list",
+    "object": "object",
+    "null": "string",
 }
-"""JSON's types → the word for a metric property's; `List` is the spec's example, the others go with it."""
+"""JSON's types → the word for a metric property's: inferred for arrays, objects and nulls, recorded for the others."""
 CUSTOM_METRIC_NAME: Final = "A custom metric with the name '{}' already exists."
 MAX_CUSTOM_METRICS: Final = 50
 """Of an advanced plan (FACTS §9.16)."""
@@ -245,7 +226,8 @@ AGGREGATE_SPAN: Final = "The time range must be longer than nothing and at most 
 AGGREGATE_SORT: Final = "'{}' is neither a dimension in 'by' nor one of the measurements."
 
 # Web feeds, webhooks, forms.
-WEB_FEED_NAME: Final = "'name' may only have letters, digits and underscores."
+WEB_FEED_STATUS: Final = "ok"
+"""Of a feed that the sandbox never fetches."""
 BAD_URL: Final = "Enter a valid URL."
 WEBHOOK_URL: Final = "'endpoint_url' must be an https URL."
 MIN_SECRET: Final = 16
@@ -253,7 +235,6 @@ MIN_SECRET: Final = 16
 MAX_WEBHOOKS: Final = 10
 FORM_TYPES: Final = {"full_screen": "full_page"}
 """type of a version in a definition → form_type of the form-version, where they differ."""
-MIN_FORM_STEPS: Final = 2
 LIVE_VERSION: Final = "The form version {id} is live and cannot be edited."
 VERSION_STATUS: Final = "'status' cannot be edited; publish or unpublish the form."
 """Both are documented to be refused."""

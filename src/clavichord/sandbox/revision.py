@@ -66,6 +66,7 @@ LIVE_STATUSES: Mapping[str, int] = {
     "render_template": 200,
     "clone_template": 200,
     "delete_template": 200,
+    "update_categories_for_catalog_item": 200,
 }
 """Where the real API departs from its specification, which is what the official SDKs decode (LIVE #24)."""
 

@@ -38,7 +38,8 @@ class Kind:
     precision: Precision = "sec"
     """of both on read-back; the request that writes one answers microseconds (LIVE #11)"""
     resolved: tuple[str, ...] = ()
-    """relationships whose `data` is always answered"""
+    """relationships whose `data` is answered wherever `resolves` says so, and not only when they are included"""
+    resolves: Callable[[Call], bool] = lambda call: True
     inverse: Mapping[str, str] = field(default_factory=dict)
     """relationship → the relationship of its target type that keeps the edge: tag-group.tags is the other side of
     tag.tag-group, so `{"tags": "tag-group"}`"""

@@ -65,14 +65,16 @@ def related(call: Call) -> Answer:
     return pages(call, joined)
 
 
-def pages(call: Call, rows: Source) -> Answer:
-    """One page of a source whose columns are id and attributes: resources, or identifiers, as the operation asks."""
+def pages(call: Call, rows: Source, before: str | None = None) -> Answer:
+    """One page of a source whose columns are id and attributes: resources, or identifiers, as the operation asks.
+    `before`: the cursor of the previous page, where it is not the usual one."""
     type_name, documents = call.operation.resource, call.engine.documents
     page = call.engine.store.page(rows, call.operation, call.query)
+    prev = before or page.prev
     if call.operation.identifiers_only:
-        return documents.identifiers(call, type_name, [row[0] for row in page.rows], page.next, page.prev)
+        return documents.identifiers(call, type_name, [row[0] for row in page.rows], page.next, prev)
     resources = [resource(call, type_name, row[0], row[1], primary=True) for row in page.rows]
-    return documents.many(call, resources, included(call, resources), page.next, page.prev)
+    return documents.many(call, resources, included(call, resources), page.next, prev)
 
 
 def source(call: Call, type_name: str, table: str = "", where: str = "", parameters: Sequence[Any] = ()) -> Source:
@@ -95,7 +97,8 @@ def resource(
     if more:
         known = msgspec.json.decode(attributes) if isinstance(attributes, str) else dict(attributes)
         attributes = {**known, **{name: find(call, resource_id) for name, find in more.items()}}
-    linked = _linked(call, type_name, resource_id, primary, kind.resolved, kind.dataless)
+    resolved = kind.resolved if kind.resolves(call) else ()
+    linked = _linked(call, type_name, resource_id, primary, resolved, kind.dataless)
     found = generic.resource(type_name, resource_id, attributes, linked)
     return found._replace(relationships=kind.shown(call, resource_id))
 

@@ -21,10 +21,10 @@ def _account(call: Call) -> Resource:
             "organization_name": f"Sandbox {call.account}",
             "street_address": {
                 "address1": "1 Loopback Lane",
-                "address2": None,
+                "address2": "Suite 1",
                 "city": "Boston",
-                "region": "MA",
-                "country": "US",
+                "region": None,
+                "country": "United States",
                 "zip": "02111",
             },
         },

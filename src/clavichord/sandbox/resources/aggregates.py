@@ -65,7 +65,8 @@ def query_metric_aggregates(call: Call) -> Answer:
 
 def _first(cursor: str | None) -> int:
     """The row that a page begins with; a cursor may be a whole link."""
-    value = cursors.decode(cursor).value if cursor else 0
+    position = cursors.decode(cursor) if cursor else None
+    value = position.value if position else 0
     if not isinstance(value, int) or value < 0:
         raise cursors.bad_cursor()
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from clavichord.sandbox import crud, generic, inferred
@@ -12,6 +12,8 @@ from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import Refusal, invalid
 from clavichord.sandbox.jobs import Task, Work
 from clavichord.sandbox.query import Query
+
+Shown = Callable[[Call, str], tuple[str, ...] | None]
 
 _KEPT = 7 * 86_400 * SECOND
 _SLICE = 50
@@ -30,6 +32,18 @@ class BulkJob(NamedTuple):
     single: Behaviour
     kind: crud.Kind
     """of the entries"""
+
+
+def kind(type_name: str, entries: str, shown: Shown = lambda call, job_id: None) -> crud.Kind:
+    """How jobs are kept: the newest first, and what came of one is answered whenever it is read (recorded)."""
+    return crud.Kind(
+        type=type_name,
+        attributes={},
+        resolved=(entries,),
+        resolves=lambda call: call.operation.method == "GET",
+        shown=shown,
+        order="-r.id",
+    )
 
 
 def _create(job: BulkJob) -> Behaviour:

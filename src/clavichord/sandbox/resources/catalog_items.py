@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clavichord.sandbox import crud
-from clavichord.sandbox.call import Answer, Behaviour, Call
-from clavichord.sandbox.errors import not_found
+from clavichord.sandbox.call import Behaviour, Call
 from clavichord.sandbox.filters import Column
 from clavichord.sandbox.resources import catalogs
 
@@ -42,22 +41,12 @@ def _erase_variants(call: Call, item_id: str, attributes: dict[str, Any]) -> Non
         crud.erase(call, "catalog-variant", variant_id)
 
 
-_delete = crud.delete(KIND, after=_erase_variants)
-
-
-def delete_catalog_item(call: Call) -> Answer:
-    """Its 404 is worded otherwise than that of GET (LIVE #7)."""
-    if not crud.known(call, "catalog-item", call.id):
-        raise not_found(f"An item with the id `{call.id}` does not exist.")
-    return _delete(call)
-
-
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "get_catalog_items": crud.collection,
     "create_catalog_item": catalogs.create(KIND, "item"),
     "get_catalog_item": crud.item,
     "update_catalog_item": catalogs.update(KIND),
-    "delete_catalog_item": delete_catalog_item,
+    "delete_catalog_item": crud.delete(KIND, after=_erase_variants),
     "get_variants_for_catalog_item": crud.related,
     "get_variant_ids_for_catalog_item": crud.related,
     "get_categories_for_catalog_item": crud.related,

@@ -13,14 +13,14 @@ from clavichord.sandbox.resources.bulk_jobs import BulkJob
 _SINGLE = {**catalog_items.BEHAVIOURS, **catalog_variants.BEHAVIOURS, **catalog_categories.BEHAVIOURS}
 
 
-def _included(call: Call, job_id: str) -> tuple[str, ...]:
-    """The relationship is there when it is asked for, and only then (LIVE #1)."""
-    return tuple(call.query.include)
+def _unless_new(call: Call, job_id: str) -> tuple[str, ...] | None:
+    """The 202 has no relationships at all, every later answer has what came of the job so far (recorded)."""
+    return None if call.operation.method == "GET" else ()
 
 
 def _job(verb: str, kind: crud.Kind, entries: str) -> BulkJob:
     single = f"{verb}_{kind.type.replace('-', '_')}"
-    job_kind = crud.declare(crud.Kind(type=f"{kind.type}-bulk-{verb}-job", attributes={}, shown=_included))
+    job_kind = crud.declare(bulk_jobs.kind(f"{kind.type}-bulk-{verb}-job", entries, shown=_unless_new))
     return BulkJob(job_kind.type, entries, single, _SINGLE[single], kind)
 
 

@@ -132,7 +132,7 @@ _JOB = BulkJob(
     single=create_coupon_code,
     kind=KIND,
 )
-crud.declare(crud.Kind(type=_JOB.type, attributes={}))
+crud.declare(bulk_jobs.kind(_JOB.type, _JOB.entries))
 
 
 def declare(engine: Engine) -> None:

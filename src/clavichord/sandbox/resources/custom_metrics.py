@@ -17,6 +17,7 @@ CUSTOM_METRIC = crud.declare(
         type="custom-metric",
         attributes={"name": "", "created": "", "updated": "", "definition": {}},
         new_id=crud.ulid,
+        precision="usec",
         resolved=("metrics",),
     )
 )

@@ -9,12 +9,14 @@ import msgspec
 
 from clavichord.sandbox import completion, crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
-from clavichord.sandbox.clock import SECOND, seconds
+from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.crud import Kind
 from clavichord.sandbox.documents import Resource
 from clavichord.sandbox.errors import ErrorObject, Refusal, problem
+from clavichord.sandbox.resources.form_defaults import FORM_DEFAULTS
 
 AT = "/data/attributes/definition/versions"
+_MIN_STEPS = 2
 
 FORM = crud.declare(
     Kind(
@@ -49,7 +51,8 @@ VERSION = crud.declare(
 def create_form(call: Call) -> Answer:
     given = call.data["attributes"]
     refuse_faulty(given["definition"]["versions"], {})
-    definition = completion.complete(call.engine.catalogue, {"$ref": "#/FormDefinition"}, given["definition"])
+    schema = {"$ref": "#/FormDefinition"}
+    definition = completion.complete(call.engine.catalogue, schema, given["definition"], FORM_DEFAULTS)
     form_id = call.engine.ids.six()
     at = seconds(call.now // SECOND)
     attributes = {
@@ -65,6 +68,7 @@ def create_form(call: Call) -> Answer:
         for version in definition["versions"]:
             add_version(call, form_id, version, given["name"])
         crud.keep(call, "form", form_id, {"definition": definition})
+    attributes |= dict.fromkeys(("created_at", "updated_at"), micros(call.now))
     return show(call, form_id, attributes, definition)
 
 
@@ -104,16 +108,15 @@ def show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) 
 
 
 def refuse_faulty(versions: Sequence[Mapping[str, Any]], known: Mapping[int, Mapping[str, Any]]) -> None:
-    """Refusal (400) of what was seen to be refused beyond the shape (FACTS §9.12; the texts are inferred), and of ids
+    """Refusal (400) of what was seen to be refused beyond the shape (FACTS §9.12; all texts but that of the steps are inferred), and of ids
     that are not among `known`, the form's versions."""
     found: list[ErrorObject] = []
     if not versions:
         found.append(problem("A form needs a version.", pointer=AT))
     for index, version in enumerate(versions):
         at, given = f"{AT}/{index}", version.get("id")
-        if len(version["steps"]) < inferred.MIN_FORM_STEPS:
-            text = f"A form needs at least {inferred.MIN_FORM_STEPS} steps."
-            found.append(problem(text, pointer=f"{at}/steps"))
+        if len(version["steps"]) < _MIN_STEPS:
+            found.append(problem("Versions must have at least two steps", pointer=at))
         if version.get("location") is not None and version.get("type") != "flyout":
             found.append(problem("'location' is only allowed for flyouts.", pointer=f"{at}/location"))
         if given is not None and not known:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from clavichord.sandbox import crud, generic
+from clavichord.sandbox import crud, cursors, generic
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.crud import Kind
 from clavichord.sandbox.resources import profiles
@@ -29,6 +29,13 @@ LIST = crud.declare(
         additional={"profile_count": _size},
     )
 )
+
+
+def get_lists(call: Call) -> Answer:
+    """Lists that are looked for by id have a previous page, which is the same one again (recorded; FACTS §4.6)."""
+    by_id = call.query.cursor is None and any(condition.field == "id" for condition in call.query.conditions)
+    given = next((value for name, value in call.query.pairs if name == "filter"), "")
+    return crud.pages(call, crud.source(call, "list"), f"{cursors.FILTERS}{given}>" if by_id else None)
 
 
 def add_profiles_to_list(call: Call) -> Answer:
@@ -60,7 +67,7 @@ def _members(call: Call) -> list[str]:
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
-    "get_lists": crud.collection,
+    "get_lists": get_lists,
     "create_list": crud.create(LIST, prepare=crud.require_name),
     "get_list": crud.item,
     "update_list": crud.update(LIST, prepare=crud.require_name),

@@ -11,7 +11,7 @@ import msgspec
 
 from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
-from clavichord.sandbox.documents import Linkage, Resource
+from clavichord.sandbox.documents import Resource
 
 _NAMES = (
     "SELECT j.key, group_concat(DISTINCT j.type) FROM event v,"
@@ -36,11 +36,11 @@ def _type(types: Sequence[str]) -> str:
 
 
 def _resource(call: Call, metric_id: str, name: str, inferred_type: str) -> Resource:
-    attributes: dict[str, Any] = {"label": name, "property": name, "inferred_type": inferred_type}
+    label = f"{generic.required(call, 'metric', metric_id)['name']} Value" if name == "$value" else name
+    attributes: dict[str, Any] = {"label": label, "property": name, "inferred_type": inferred_type}
     if call.query.wants("metric-property", "sample_values"):
-        attributes["sample_values"] = []  # as recorded; the official SDKs decode no value in it (LIVE #14)
-    linked: Mapping[str, Linkage] = {"metric": metric_id} if "metric" in call.query.include else {}
-    return Resource("metric-property", _id(metric_id, name), msgspec.json.encode(attributes), linked)
+        attributes["sample_values"] = [] if call.operation.base == "metric-property" else None  # as recorded
+    return Resource("metric-property", _id(metric_id, name), msgspec.json.encode(attributes), {"metric": metric_id})
 
 
 def get_properties_for_metric(call: Call) -> Answer:

@@ -9,7 +9,7 @@ from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, seconds
 from clavichord.sandbox.engine import Engine
-from clavichord.sandbox.errors import invalid
+from clavichord.sandbox.errors import invalid, not_found
 from clavichord.sandbox.filters import Column
 from clavichord.sandbox.jobs import Task
 
@@ -87,13 +87,27 @@ def get_ingestion_logs(call: Call) -> Answer:
     return crud.pages(call, logs)
 
 
+def _require_type(call: Call, record_id: str) -> None:
+    """Refusal (404) for a record of an object type that is not there: that is what the answer speaks of."""
+    type_id = record_id.partition(":::")[0]
+    if not crud.known(call, "object-type", type_id):
+        raise not_found(generic.OBJECT_TYPE_GONE.format(type_id))
+
+
+def get_object_record(call: Call) -> Answer:
+    _require_type(call, call.id)
+    return crud.item(call)
+
+
 def bulk_delete_object_records(call: Call) -> Answer:
-    """Ids that nothing has are passed over (inferred)."""
+    """Ids that nothing has are passed over (inferred), if their object type is there."""
     ids = crud.named(call.data["relationships"]["object-records"].get("data"))
     most = call.operation.caps.items if call.operation.caps else 0
     if most and len(ids) > most:
         text = inferred.TOO_MANY.format(given=len(ids), max=most)
         raise invalid(text, pointer="/data/relationships/object-records/data")
+    for record_id in ids:
+        _require_type(call, record_id)
     call.engine.jobs.submit(call.account, _DELETION, ids)
     return Answer(call.operation.status)
 
@@ -120,7 +134,7 @@ def declare(engine: Engine) -> None:
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "bulk_delete_object_records": bulk_delete_object_records,
-    "get_object_record": crud.item,
+    "get_object_record": get_object_record,
     "get_records_for_object_type": crud.related,
     "get_record_ids_for_object_type": crud.related,
     "get_ingestion_logs_for_object_type": get_ingestion_logs,

@@ -12,7 +12,7 @@ from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, seconds
 from clavichord.sandbox.engine import Engine
-from clavichord.sandbox.errors import Refusal, invalid, problem
+from clavichord.sandbox.errors import Refusal, invalid, not_found, problem
 from clavichord.sandbox.jobs import Task
 from clavichord.sandbox.resources import data_source_records, schema_relationships, source_mappings
 
@@ -128,7 +128,9 @@ def create_object_schema(call: Call) -> Answer:
     _check_title(given)
     check(given, "/data/attributes")
     named = crud.named(((call.data.get("relationships") or {}).get("object-type") or {}).get("data"))
-    crud.require_all(call, "object-type", named)
+    for one in named:
+        if not crud.known(call, "object-type", one):
+            raise not_found(f"object-type with id `{one}` does not exist")  # here without a full stop, as recorded
     about = {"title": given["title"], "description": given.get("description") or "", "visibility": "private"}
     with call.engine.store.write():
         type_id = named[0] if named else _begin_type(call, about)

@@ -14,6 +14,8 @@ from clavichord.sandbox.documents import Linkage, Resource
 from clavichord.sandbox.errors import conflict, invalid, not_found
 from clavichord.sandbox.store import Store
 
+_MISSING = "{kind}-schema relationship with id=`{id}`, origin_schema_id={schema} does not exist."
+"""recorded for `profile`"""
 PROFILE = "profile"
 """the one id of profile-object-schema and profile-object-type"""
 _LIKE = {"object-types": "object-schema", "profile-object-types": "profile-object-schema"}
@@ -97,8 +99,10 @@ def item(call: Call) -> Answer:
 
 
 def identifiers(call: Call) -> Answer:
-    generic.required(call)
+    """An object type that is not there has none, as recorded."""
     operation = call.operation
+    if operation.base == "object-schema":
+        generic.required(call)
     found = related(call, operation.base, call.id, operation.relationship)
     return call.engine.documents.identifiers(call, operation.resource, _ids(found))
 
@@ -113,10 +117,12 @@ def draft(call: Call) -> dict[str, Any]:
 
 
 def create(call: Call) -> Answer:
+    """Looks for the other ends before its own, as recorded."""
+    for entry in call.data:
+        _require_target(call, entry)
     draft(call)
     known = own(call, call.id)
     for number, entry in enumerate(call.data):
-        _require_target(call, entry)
         meta = entry.get("meta")
         if not meta or not meta["name"].strip():
             raise invalid(inferred.REQUIRED.format(name="name"), pointer=f"/data/{number}/meta/name")
@@ -145,18 +151,23 @@ def _require_target(call: Call, entry: Mapping[str, Any]) -> None:
 
 
 def update(call: Call) -> Answer:
-    draft(call)
+    """Looks for another schema before its own, for a relationship with profiles at once; as recorded."""
     entry = call.data
     meta = entry.get("meta")
     if not meta:
         raise invalid(inferred.REQUIRED.format(name="meta"), pointer="/data/meta")
+    if entry["type"] == "object-schema":
+        _require_target(call, entry)
+        generic.required(call)
     known = own(call, call.id)
     for one in known:
         if (one["relationship_id"], one["type"], one["id"]) == (meta["relationship_id"], entry["type"], entry["id"]):
+            draft(call)
             one |= {name: meta[name] for name in ("name", "description") if meta.get(name) is not None}
             _keep(call, call.id, known)
             return Answer(call.operation.status)
-    raise not_found(inferred.RELATIONSHIP_MISSING.format(id=meta["relationship_id"]))
+    kind = "object" if entry["type"] == "object-schema" else "profile"
+    raise not_found(_MISSING.format(kind=kind, id=meta["relationship_id"], schema=call.id))
 
 
 def delete(call: Call) -> Answer:

@@ -23,6 +23,7 @@ TAG = crud.declare(
         created="",
         updated="",
         resolved=("tag-group",),
+        resolves=lambda call: call.operation.path.startswith("/api/tags"),
     )
 )
 TAG_GROUP = crud.declare(

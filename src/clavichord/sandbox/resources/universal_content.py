@@ -28,6 +28,7 @@ UNIVERSAL_CONTENT = crud.declare(
             "screenshot_url": "",
         },
         new_id=_hex32,
+        precision="usec",
     )
 )
 
@@ -36,7 +37,7 @@ def _prepare(call: Call, attributes: dict[str, Any]) -> None:
     if not attributes["name"].strip():
         raise invalid("'name' must not be empty.", pointer="/data/attributes/name")
     data = attributes["definition"].get("data")
-    if isinstance(data, dict) and isinstance(data.get("display_options"), dict):
+    if not call.id and isinstance(data, dict) and isinstance(data.get("display_options"), dict):
         data["display_options"] = {"show_on": "all", "visible_check": ""} | data["display_options"]  # LIVE #25
 
 

@@ -1,4 +1,4 @@
-"""Web feeds: kept, never fetched, so their status stays null (FACTS §9.12)."""
+"""Web feeds: kept, never fetched. Whoever writes one is answered a status of null (FACTS §9.12)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from clavichord.sandbox.errors import invalid
 
 _NAME = re.compile(r"[0-9_A-z]+")
 """as the spec has it: between Z and a there are six more characters"""
+_WRONG_NAME = "'name' must match regex '^[0-9_A-z]+$' ('{}' doesn't)"
 
 WEB_FEED = crud.declare(
     Kind(
@@ -25,7 +26,7 @@ WEB_FEED = crud.declare(
             "content_type": "json",
             "created": "",
             "updated": "",
-            "status": None,
+            "status": inferred.WEB_FEED_STATUS,
         },
         new_id=lambda call: call.engine.ids.number(7),
         order="r.created",
@@ -35,9 +36,14 @@ WEB_FEED = crud.declare(
 
 def _check(call: Call, attributes: dict[str, Any]) -> None:
     if _NAME.fullmatch(attributes["name"]) is None:
-        raise invalid(inferred.WEB_FEED_NAME, pointer="/data/attributes/name")
+        raise invalid(_WRONG_NAME.format(attributes["name"]), pointer="/data/attributes/name")
     if not is_url(attributes["url"]):
         raise invalid(inferred.BAD_URL, pointer="/data/attributes/url")
+
+
+def _unpolled(call: Call, feed_id: str, attributes: dict[str, Any]) -> None:
+    """What is stored already says what a poll will have found; the echo of a write comes before it."""
+    attributes["status"] = None
 
 
 def is_url(text: str, *schemes: str) -> bool:
@@ -51,8 +57,8 @@ def is_url(text: str, *schemes: str) -> bool:
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "get_web_feeds": crud.collection,
-    "create_web_feed": crud.create(WEB_FEED, prepare=_check),
+    "create_web_feed": crud.create(WEB_FEED, prepare=_check, after=_unpolled),
     "get_web_feed": crud.item,
-    "update_web_feed": crud.update(WEB_FEED, prepare=_check),
+    "update_web_feed": crud.update(WEB_FEED, prepare=_check, after=_unpolled),
     "delete_web_feed": crud.delete(WEB_FEED),
 }
