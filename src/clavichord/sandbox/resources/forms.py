@@ -108,8 +108,8 @@ def show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) 
 
 
 def refuse_faulty(versions: Sequence[Mapping[str, Any]], known: Mapping[int, Mapping[str, Any]]) -> None:
-    """Refusal (400) of what was seen to be refused beyond the shape (FACTS §9.12; all texts but that of the steps are inferred), and of ids
-    that are not among `known`, the form's versions."""
+    """Refusal (400) of what was seen to be refused beyond the shape (FACTS §9.12; all texts but that of the steps are
+    inferred), and of ids that are not among `known`, the form's versions."""
     found: list[ErrorObject] = []
     if not versions:
         found.append(problem("A form needs a version.", pointer=AT))
