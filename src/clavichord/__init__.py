@@ -29,11 +29,15 @@ if TYPE_CHECKING:
         ServerError,
         Timeout,
         TransportError,
+        UnsupportedMediaType,
     )
     from clavichord.client.filters import F, Filter, has
+    from clavichord.client.jobs import JobUnfinished
     from clavichord.client.operation import AsyncPager, Page, Pager
     from clavichord.client.pacing import Budget, Pacing
     from clavichord.client.types import UNSET, Call, Response, Timeouts
+    from clavichord.client.uploads.report import RowResult, RowsRefused, UploadReport, UploadStopped
+    from clavichord.client.verbs.identity import IdentityConflict, SharedIdentifier
 
 __version__ = "0.1.0"
 
@@ -51,8 +55,10 @@ __all__ = [
     "Conflict",
     "F",
     "Filter",
+    "IdentityConflict",
     "InvalidRequest",
     "InvalidResponse",
+    "JobUnfinished",
     "Klaviyo",
     "KlaviyoError",
     "NotFound",
@@ -63,10 +69,16 @@ __all__ = [
     "PermissionDenied",
     "RateLimited",
     "Response",
+    "RowResult",
+    "RowsRefused",
     "ServerError",
+    "SharedIdentifier",
     "Timeout",
     "Timeouts",
     "TransportError",
+    "UnsupportedMediaType",
+    "UploadReport",
+    "UploadStopped",
     "__version__",
     "errors",
     "has",
@@ -77,9 +89,12 @@ _HOMES = {
     "auth": ("ApiKey", "Auth"),
     "client": ("AsyncKlaviyo", "Klaviyo"),
     "filters": ("F", "Filter", "has"),
+    "jobs": ("JobUnfinished",),
     "operation": ("AsyncPager", "Page", "Pager"),
     "pacing": ("Budget", "Pacing"),
     "types": ("UNSET", "Call", "Response", "Timeouts"),
+    "uploads.report": ("RowResult", "RowsRefused", "UploadReport", "UploadStopped"),
+    "verbs.identity": ("IdentityConflict", "SharedIdentifier"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

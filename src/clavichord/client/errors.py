@@ -147,7 +147,9 @@ class PermissionDenied(APIError):
 class NotFound(APIError):
     """404: no such resource, or the path does not exist in this revision."""
 
-    fix = "Check the id; it must belong to this key's account."
+    fix = (
+        "Check the id: capitals matter, it must belong to this key's account, and what it names may have been deleted."
+    )
 
 
 class Conflict(APIError):
@@ -172,6 +174,21 @@ class PayloadTooLarge(APIError):
     """413: more than 5 MB after decompression (FACTS §3), or than the operation's own cap."""
 
     fix = "Send fewer items in one request."
+
+
+class UnsupportedMediaType(APIError):
+    """415: the body is of a kind that the operation does not take."""
+
+    fix = (
+        "Send application/vnd.api+json (or application/json), uncompressed or gzip; this client does so by itself "
+        "unless content_type= says otherwise."
+    )
+
+
+class Gone(APIError):
+    """410: the old v1 and v2 paths (FACTS §2)."""
+
+    fix = "v1 and v2 have ended: call the operation that took its place."
 
 
 class RateLimited(APIError):
@@ -231,7 +248,9 @@ _CLASSES: Mapping[int, type[APIError]] = {
     403: PermissionDenied,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     413: PayloadTooLarge,
+    415: UnsupportedMediaType,
     501: NotImplementedByServer,
 }
 

@@ -18,7 +18,6 @@ from clavichord.client.errors import (
     APIError,
     ConfigurationError,
     Conflict,
-    ErrorObject,
     InvalidRequest,
     InvalidResponse,
     KlaviyoError,
@@ -31,9 +30,10 @@ from clavichord.client.errors import (
 )
 from clavichord.client.pages import next_query
 from clavichord.client.types import Query, Response
+from clavichord.client.uploads.blame import by_error, by_pointer, key
 from clavichord.client.uploads.report import OnResult, RowResult, Status, UploadReport, UploadStopped
 from clavichord.client.uploads.route import Route
-from clavichord.client.uploads.rows import IDENTIFIERS, Entry, Prepare, Refused
+from clavichord.client.uploads.rows import Entry, Prepare, Refused
 from clavichord.client.work import Work, one, plain, rest, settled
 
 IN_FLIGHT = 8
@@ -97,11 +97,6 @@ def chunked(
         size += len(entry.payload) + 1
     if chunk:
         yield chunk
-
-
-def key(kind: str, name: str) -> int:
-    """Of what names a row; stays in memory."""
-    return hash((kind, name.casefold()))
 
 
 class Upload:
@@ -245,14 +240,7 @@ class Upload:
 
     def _refused(self, chunk: Chunk, error: APIError) -> Work[None]:
         """Takes out who is to blame and queues the rest again, at the front."""
-        blamed: dict[int, ErrorObject] = {}
-        outside = False
-        for found in error.errors:
-            match = chunk.route.entry.match(found.pointer)
-            if match is not None and int(match[1]) < len(chunk.entries):
-                blamed.setdefault(int(match[1]), found)
-            else:
-                outside = outside or bool(found.parameter) or found.pointer.rstrip("/") not in chunk.route.around
+        blamed, outside = by_pointer(chunk.route, len(chunk.entries), error)
         if blamed:
             for place, found in blamed.items():
                 argument = chunk.route.argument(found.pointer)
@@ -331,27 +319,10 @@ class Upload:
             job.pause = min(job.pause * 1.6, LONGEST_PAUSE)
 
     def _completed(self, job: Job, errors: Sequence[Mapping[str, Any]] | None) -> None:
-        """Errors → rows: first by the payload that they quote, then by their pointer. What real ones hold is not
-        recorded (FACTS §16.12), so both are tried; rows stay `accepted` if some error names none of them."""
-        places = {job.keys[place]: place for place in range(len(job.keys))} if errors else {}
-        failed: dict[int, RowResult] = {}
-        lost = 0 if errors is not None else 1
-        for found in errors or ():
-            source = found.get("source")
-            pointer = str(source.get("pointer") or "") if isinstance(source, dict) else ""
-            place, row = _quoted(found.get("original_payload"), places)
-            match = job.route.entry.match(pointer)
-            if place is None and match is not None and int(match[1]) < len(job.indexes):
-                place = int(match[1])
-            if place is None:
-                lost += 1
-                continue
-            reason = str(found.get("detail") or found.get("title") or "refused without a reason")
-            argument = job.route.argument(pointer)
-            code = str(found.get("code") or "import_error")
+        """Rows stay `accepted` if some error names none of them."""
+        failed, lost = by_error(job.route, job.keys, errors)
+        for place, (row, code, reason, argument) in failed.items():
             result = RowResult(job.indexes[place], "rejected", row, code, reason, argument, job.id)
-            failed.setdefault(place, result)
-        for result in failed.values():
             self.report.problem(result)
         if lost:
             self.report.notes.append(f"job {job.id}: {lost} errors name no row, so that none of its rows is confirmed")
@@ -389,26 +360,6 @@ class Upload:
         return self.report
 
 
-def _quoted(payload: Any, places: Mapping[int, int]) -> tuple[int | None, Any]:
-    """The row that an import error quotes: its place in the job, and the row."""
-    while isinstance(payload, dict):
-        for kind in ("id", *IDENTIFIERS):
-            value = payload.get(kind)
-            place = places.get(key(kind, value)) if isinstance(value, str) else None
-            if place is not None:
-                return place, _flat(payload)
-        inner = payload.get("attributes") or payload.get("data")
-        if inner is payload.get("attributes") and isinstance(inner, dict) and isinstance(payload.get("id"), str):
-            inner = {"id": payload["id"], **inner}
-        payload = inner
-    return None, None
-
-
 def _soon(error: RateLimited) -> float | None:
     """Seconds after which the request can go, None if that is not worth waiting for."""
     return error.retry_after if error.retry_after is not None and not error.daily and error.retry_after <= 120 else None
-
-
-def _flat(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = payload.get("attributes")
-    return {**({"id": payload["id"]} if "id" in payload else {}), **inner} if isinstance(inner, dict) else payload
