@@ -74,31 +74,6 @@ Screen: TypeAlias = Callable[[list[Entry], Callable[[Entry, Status, Refused], No
 """Asks Klaviyo about rows before they are sent: drops some with a reason, chooses the route of the others"""
 
 
-def chunked(
-    rows: Iterable[Any], route: Route, prepare: Prepare, refuse: Callable[[int, Any, Refused], None]
-) -> Iterator[list[Entry]]:
-    """Rows in the order of the input, as many together as one request takes."""
-    items, room, single = route.items, route.room, route.item_bytes
-    chunk: list[Entry] = []
-    size = 0
-    for index, row in enumerate(rows):
-        try:
-            entry = prepare(index, row)
-            if len(entry.payload) > single:
-                reason = f"is {len(entry.payload):,} bytes as JSON, Klaviyo takes {single:,}"
-                raise Refused(reason, code="too_large")
-        except Refused as refused:
-            refuse(index, row, refused)
-            continue
-        if chunk and (len(chunk) == items or size + len(entry.payload) + 1 > room):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += len(entry.payload) + 1
-    if chunk:
-        yield chunk
-
-
 class Upload:
     """One upload. `face` is the group that the verb belongs to."""
 
@@ -122,6 +97,8 @@ class Upload:
         self.timeout = timeout
         self.report = UploadReport(verb, on_result)
         self.clock: Callable[[], float] = face._client._core.clock
+        self._gathered: list[Entry] = []
+        """rows read for the next chunk"""
         self._queue: deque[Chunk] = deque()
         self._jobs: list[Job] = []
         self._splits = 0
@@ -132,7 +109,7 @@ class Upload:
         """Raises what ends it before anything took effect, UploadStopped after that."""
         if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
             raise ConfigurationError(f"{self.report.verb}: rows is any iterable of rows, not {type(rows).__name__}")
-        chunks = chunked(self._counted(rows), self.route, self.prepare, self._refuse)
+        chunks = self._chunks(rows)
         end: float | None = None
         while self._fatal is None:
             more = True
@@ -157,10 +134,32 @@ class Upload:
                 self._looked(job, outcome)
         return self._finish()
 
-    def _counted(self, rows: Iterable[Any]) -> Iterator[Any]:
-        for row in rows:
+    def _chunks(self, rows: Iterable[Any]) -> Iterator[list[Entry]]:
+        """Rows in the order of the input, as many together as one request takes."""
+        items, room, single = self.route.items, self.route.room, self.route.item_bytes
+        size = 0
+        for index, row in enumerate(rows):
             self.report.rows += 1
-            yield row
+            try:
+                entry = self.prepare(index, row)
+                if len(entry.payload) > single:
+                    reason = f"is {len(entry.payload):,} bytes as JSON, Klaviyo takes {single:,}"
+                    raise Refused(reason, code="too_large")
+            except Refused as refused:
+                self._refuse(index, row, refused)
+                continue
+            if self._gathered and size + len(entry.payload) + 1 > room:
+                full, self._gathered, size = self._gathered, [entry], 0
+                yield full
+            else:
+                self._gathered.append(entry)
+            size += len(entry.payload) + 1
+            if len(self._gathered) == items:
+                full, self._gathered, size = self._gathered, [], 0
+                yield full
+        if self._gathered:
+            full, self._gathered = self._gathered, []
+            yield full
 
     def _fetch(self, chunks: Iterator[list[Entry]]) -> Work[bool]:
         """The next rows of the input into the queue; False at its end."""
@@ -353,9 +352,8 @@ class Upload:
         if self._fatal is not None:
             if not self._took_effect:
                 raise self._fatal
-            for chunk in self._queue:
-                for entry in chunk.entries:
-                    self.report.problem(RowResult(entry.index, "unsent", entry.row, "stopped", str(self._fatal)))
+            for entry in [entry for chunk in self._queue for entry in chunk.entries] + self._gathered:
+                self.report.problem(RowResult(entry.index, "unsent", entry.row, "stopped", str(self._fatal)))
             raise UploadStopped(self.report, self._fatal) from self._fatal
         return self.report
 

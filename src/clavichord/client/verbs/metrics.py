@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from clavichord.client.filters import Filter
@@ -42,7 +42,7 @@ class MetricVerbs:
             metric,
             measurements=measurements,
             since=since,
-            until=datetime.now(UTC) if until is None else until,
+            until=datetime.now(UTC) + timedelta(seconds=1) if until is None else until,
             by=by,
             interval=interval,
             timezone=timezone,

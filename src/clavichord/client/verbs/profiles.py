@@ -170,7 +170,8 @@ class ProfileVerbs(ConsentVerbs):
         from clavichord.client.ops.data_privacy import DataPrivacy
 
         name, value = exactly_one("profiles.delete", {"email": email, "phone_number": phone_number, "id": id})
-        yield from one(call(self, DataPrivacy.request_profile_deletion, profile={name: value}))
+        person = {"id": value, "attributes": {}} if name == "id" else {name: value}
+        yield from one(call(self, DataPrivacy.request_profile_deletion, profile=person))
 
     @compound
     def upload(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -19,6 +20,9 @@ from clavichord.spec import load
 Row: TypeAlias = dict[str, Any]
 Timeframe: TypeAlias = str | tuple[datetime, datetime]
 YEAR = timedelta(days=366)
+_ID_OR_WORD = re.compile(r"[A-Za-z0-9]{6}")
+_ID = re.compile(r"(?=.*([0-9]|[a-z][A-Z]))[A-Za-z0-9]{6}")
+"""surely an id; `Viewed` may be a metric's name"""
 LONGEST = {"hourly": timedelta(days=7), "daily": timedelta(days=60)}
 """of a timeframe, by interval (FACTS §9.14)"""
 
@@ -122,7 +126,7 @@ def instant(text: Any) -> Any:
 def metric_id(face: Any, verb: str, argument: str, given: Any) -> Work[str]:
     """The id of a metric that is given by its id, its name, or as a Metric. ConfigurationError if a name is not one."""
     found = resource_id(verb, argument, given)
-    if not isinstance(given, str) or (len(found) == 6 and found.isascii() and found.isalnum()):
+    if not isinstance(given, str) or _ID.fullmatch(found):
         return found
     named: dict[str, str] = {}
     query: Query | None = {"fields[metric]": "name,integration"}
@@ -133,6 +137,8 @@ def metric_id(face: Any, verb: str, argument: str, given: Any) -> Work[str]:
                 integration = metric["attributes"].get("integration") or {}
                 named[metric["id"]] = str(integration.get("name") or "?")
         query = next_query(page)
+    if not named and _ID_OR_WORD.fullmatch(found):
+        return found
     if len(named) != 1:
         which = ", ".join(f"{id} ({integration})" for id, integration in named.items())
         raise ConfigurationError(
