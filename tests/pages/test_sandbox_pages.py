@@ -82,6 +82,21 @@ def test_every_section_draws(page: Page, served: Running) -> None:
         keep(page, section.split("?")[0].replace("/", "-"))
 
 
+def test_a_double_opt_in_is_confirmed_from_the_page(page: Page, served: Running) -> None:
+    api = Api(served.base_url, "pk_demo")
+    list_id = api.list("Confirmed readers")
+    entry = {"email": "new@shop.test", "subscriptions": {"email": {"marketing": {"consent": "SUBSCRIBED"}}}}
+    api.consent("create", entry, list_id=list_id)
+    page.open(f"{served.base_url}/#/lists")
+    page.until("document.querySelector('main').innerText.includes('new@shop.test')")
+    keep(page, "lists-pending")
+    page.click("Confirm")
+    page.until("document.querySelector('main').innerText.includes('Nobody: a double opt-in')")
+    person = api.person("new@shop.test")
+    assert person is not None
+    assert person["subscriptions"]["email"]["marketing"]["consent"] == "SUBSCRIBED"
+
+
 def test_what_comes_from_outside_is_text(page: Page, served: Running) -> None:
     api = Api(served.base_url, "pk_demo")
     profile_id = api.profile(email="evil@shop.test", first_name=EVIL, properties={EVIL: EVIL})

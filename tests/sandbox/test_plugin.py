@@ -54,6 +54,18 @@ def test_and_is_whole_again(klaviyo_sandbox):
     assert [ask(klaviyo_sandbox, "GET", "/api/accounts").status for _ in range(2)] == [200, 200]
 
 
+def test_a_double_opt_in_is_confirmed(klaviyo_sandbox):
+    entry = {"email": "a@shop.test", "subscriptions": {"email": {"marketing": {"consent": "SUBSCRIBED"}}}}
+    attributes = {"profiles": {"data": [{"type": "profile", "attributes": entry}]}}
+    kind = "profile-subscription-bulk-create-job"
+    body = {"data": {"type": kind, "attributes": attributes}}
+    assert ask(klaviyo_sandbox, "POST", f"/api/{kind}s", json=body).status == 202
+    klaviyo_sandbox.run_until_idle()
+    assert klaviyo_sandbox.state("profiles")["profiles"] == []
+    klaviyo_sandbox.confirm("a@shop.test")
+    assert [one["email_consent"] for one in klaviyo_sandbox.state("profiles")["profiles"]] == ["SUBSCRIBED"]
+
+
 @pytest.mark.klaviyo_sandbox(seed="demo", limits="enforce")
 def test_a_sandbox_of_its_own(klaviyo_sandbox):
     assert len(klaviyo_sandbox.state("profiles", limit=500)["profiles"]) == 200
@@ -79,7 +91,7 @@ def test_fixtures_isolate_and_clean_up(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
     driven = msgspec.json.decode(report.read_bytes())
     assert "test_shop.py::test_it_can_be_broken_and_moved" in driven["create_profile"]
 

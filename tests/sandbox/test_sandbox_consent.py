@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.sandbox.sandbox_api import Api
+from tests.sandbox.sandbox_api import Api, Reply
 
 PAST = "2020-05-06T07:08:09Z"
 
@@ -47,6 +47,36 @@ def test_double_opt_in_keeps_people_pending(api: Api, with_list: bool) -> None:
     assert marketing(api, "known@shop.test")["consent"] == "NEVER_SUBSCRIBED"
     if list_id:
         assert members(api, list_id) == 0
+
+
+def test_confirming_does_what_the_link_does(api: Api) -> None:
+    list_id, account = api.list(), api.get("/api/accounts").ids[0]
+
+    def confirm(**wanted: str) -> Reply:
+        return api("POST", "/_sandbox/confirmations", {"account": account, **wanted})
+
+    def waiting() -> list[tuple[str, str]]:
+        found = api("GET", "/_sandbox/state/pending", query={"account": account}).json["pending"]
+        return sorted((one["address"], one["channel"]) for one in found)
+
+    both = {"email": "a@shop.test", **sms("+12025550123")}
+    both["subscriptions"] = {**both["subscriptions"], **email("")["subscriptions"]}
+    api.consent("create", both, email("b@shop.test"), list_id=list_id, custom_source="till")
+    assert waiting() == [("+12025550123", "sms"), ("a@shop.test", "email"), ("b@shop.test", "email")]
+    assert confirm(address="A@Shop.test").json == {
+        "confirmed": [{"list": list_id, "channel": "email", "address": "a@shop.test"}]
+    }
+    found = marketing(api)
+    assert (found["consent"], found["double_optin"], found["custom_method_detail"]) == ("SUBSCRIBED", True, "till")
+    assert waiting() == [("+12025550123", "sms"), ("b@shop.test", "email")]
+    person = api.person("a@shop.test")
+    assert person is not None
+    assert person["subscriptions"]["sms"]["marketing"]["consent"] == "NEVER_SUBSCRIBED"
+    assert members(api, list_id) == 1
+    assert confirm(address="a@shop.test").status == 404
+    assert "a@shop.test" in confirm(address="a@shop.test").json["error"]
+    assert len(confirm(list=list_id).json["confirmed"]) == 2
+    assert (waiting(), members(api, list_id)) == ([], 2)
 
 
 def test_historical_import_bypasses_double_opt_in_and_keeps_the_time(api: Api) -> None:

@@ -19,6 +19,7 @@ from clavichord.sandbox.clock import EARLIEST, LATEST, SECOND, duration, micros,
 from clavichord.sandbox.faults import Fault
 from clavichord.sandbox.limits import Mode, Phase
 from clavichord.sandbox.oauth import App
+from clavichord.sandbox.resources import subscriptions
 from clavichord.sandbox.wire import Headers, Reply, Request
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ class Seeding(Struct, forbid_unknown_fields=True):
 
     name: str = ""
     seed: Any = None
+
+
+class Confirming(Struct, forbid_unknown_fields=True):
+    """Whose subscriptions are confirmed: what is missing is anything. `list`: its id, "" for none."""
+
+    account: str
+    address: str | None = None
+    list: str | None = None
+    channel: str | None = None
 
 
 def _version() -> str:
@@ -299,6 +309,20 @@ def _declare_app(sandbox: Sandbox, given: _Control) -> Any:
     return _apps(sandbox, given)
 
 
+def _confirm(sandbox: Sandbox, given: _Control) -> Any:
+    asked = given.read(Confirming)
+    address = asked.address.lower() if asked.address is not None else None
+    wanted = {"address": address, "list": asked.list, "channel": asked.channel}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    waiting = subscriptions.pending(sandbox.engine, asked.account)
+    found = [one for one in waiting if wanted.items() <= one._asdict().items()]
+    if not found:
+        what = ", ".join(f"{name} {value!r}" for name, value in wanted.items()) or "anybody"
+        raise _Misused(f"nobody of account {asked.account!r} waits for a confirmation of {what}", 404)
+    subscriptions.confirm(sandbox.engine, found)
+    return {"confirmed": [{"list": one.list, "channel": one.channel, "address": one.address} for one in found]}
+
+
 def _state(sandbox: Sandbox, given: _Control) -> Any:
     reader = state.READERS.get(given.name)
     if reader is None:
@@ -326,6 +350,7 @@ _ROUTES: dict[str, dict[str, _Handler]] = {
     "/_sandbox/requests/{name}": {"GET": _request},
     "/_sandbox/coverage": {"GET": _coverage},
     "/_sandbox/oauth/apps": {"GET": _apps, "POST": _declare_app},
+    "/_sandbox/confirmations": {"POST": _confirm},
     "/_sandbox/state/{name}": {"GET": _state},
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clavichord.sandbox.clock import SECOND
-from clavichord.sandbox.resources import consent, identity, outbox
+from clavichord.sandbox.resources import consent, identity, outbox, subscriptions
 
 if TYPE_CHECKING:
     from clavichord.sandbox.app import Sandbox
@@ -195,6 +195,12 @@ def messages(sandbox: Sandbox, query: Query) -> Any:
     return {"messages": [outbox.Entry._make(row)._asdict() for row in rows]}
 
 
+def pending(sandbox: Sandbox, query: Query) -> Any:
+    """People who were asked to confirm a subscription and have not yet."""
+    found = subscriptions.pending(sandbox.engine, query.get("account", ""), *_bounds(query))
+    return {"pending": [one._asdict() | {"at": one.at / SECOND} for one in found]}
+
+
 READERS: Mapping[str, Callable[[Sandbox, Query], Any]] = {
     "accounts": accounts,
     "profiles": profiles,
@@ -204,4 +210,5 @@ READERS: Mapping[str, Callable[[Sandbox, Query], Any]] = {
     "resources": resources,
     "jobs": jobs,
     "outbox": messages,
+    "pending": pending,
 }

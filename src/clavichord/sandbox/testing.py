@@ -62,8 +62,14 @@ class SandboxHandle:
         self.control("POST", "seed", {"name": seed} if isinstance(seed, str) else {"seed": seed})
 
     def state(self, what: str, **query: Any) -> Any:
-        """accounts, profiles, profile, lists, events, resources, jobs, outbox: of this account, without the API."""
+        """accounts, profiles, profile, lists, events, resources, jobs, outbox, pending: this account's, without API."""
         return self.control("GET", f"state/{what}", **{"account": self.account, **query})
+
+    def confirm(self, address: str | None = None, *, list: str | None = None, channel: str | None = None) -> None:
+        """Confirms the double opt-ins that wait, as their links would. ControlError if none does."""
+        asked = {"address": address, "list": list, "channel": channel}
+        given = {name: value for name, value in asked.items() if value is not None}
+        self.control("POST", "confirmations", {"account": self.account, **given})
 
     # Time.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -93,36 +93,72 @@ def _subscribe_slice(engine: Engine, task: Task) -> int | None:
         if double:
             _ask(engine, task, entry)
         else:
-            _subscribe(engine, task, entry)
+            _subscribe(engine, task.account, entry, payload["list"], payload["source"], double=False)
     return None if end == len(entries) else end
 
 
 def _ask(engine: Engine, task: Task, entry: Mapping[str, Any]) -> None:
     """A confirmation is asked for: neither profile nor membership comes of it until it is given (FACTS §7.2)."""
     now = engine.clock.now()
+    asked = msgspec.json.encode({**entry, "source": task.payload["source"]}).decode()
     for channel, _, _ in _permissions(entry["attributes"]["subscriptions"]):
         address = entry["attributes"].get(_ADDRESS.get(channel, "")) or entry.get("id") or ""
         engine.store.execute(
             "INSERT OR REPLACE INTO pending (account, list, channel, address, at, subscription)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (task.account, task.payload["list"] or "", channel, address, now, msgspec.json.encode(entry).decode()),
+            (task.account, task.payload["list"] or "", channel, address, now, asked),
         )
 
 
-def _subscribe(engine: Engine, task: Task, entry: Mapping[str, Any]) -> None:
-    now, payload = engine.clock.now(), task.payload
-    profile = _profile(engine, task.account, entry, now)
+def _subscribe(
+    engine: Engine, account: str, entry: Mapping[str, Any], list_id: str | None, source: str | None, *, double: bool
+) -> None:
+    now = engine.clock.now()
+    profile = _profile(engine, account, entry, now)
     if profile is None:
         return
     consent = Consent(profile)
     for channel, purpose, said in _permissions(entry["attributes"]["subscriptions"]):
         at = parse(said["consented_at"]) if said.get("consented_at") else None
-        consent.subscribe(
-            channel, purpose, at=at or now, now=now, source=payload["source"], list_id=payload["list"], double=False
-        )
-    consent.save(engine, task.account)
-    if payload["list"] is not None and generic.load(engine.store, task.account, "list", payload["list"]) is not None:
-        generic.link(engine.store, task.account, "list", payload["list"], "profiles", [profile.id], now)
+        consent.subscribe(channel, purpose, at=at or now, now=now, source=source, list_id=list_id, double=double)
+    consent.save(engine, account)
+    if list_id is not None and generic.load(engine.store, account, "list", list_id) is not None:
+        generic.link(engine.store, account, "list", list_id, "profiles", [profile.id], now)
+
+
+class Pending(NamedTuple):
+    """Somebody who was asked to confirm. `list`: "" for a subscription without one; `at`: microseconds."""
+
+    account: str
+    list: str
+    channel: str
+    address: str
+    at: int
+
+
+def pending(engine: Engine, account: str, limit: int = -1, offset: int = 0) -> list[Pending]:
+    """Newest first."""
+    rows = engine.store.execute(
+        "SELECT account, list, channel, address, at FROM pending WHERE account = ? ORDER BY at DESC, address, channel"
+        " LIMIT ? OFFSET ?",
+        (account, limit, offset),
+    )
+    return [Pending._make(row) for row in rows]
+
+
+def confirm(engine: Engine, waiting: Iterable[Pending]) -> None:
+    """What the link in the message of a double opt-in does: consent, and membership of the list, from now on."""
+    with engine.store.write():
+        for one in waiting:
+            where = "account = ? AND list = ? AND channel = ? AND address = ?"
+            row = engine.store.one(f"SELECT subscription FROM pending WHERE {where}", *one[:4])
+            if row is None:
+                continue
+            entry = msgspec.json.decode(row[0])
+            asked = entry["attributes"]["subscriptions"]
+            entry["attributes"]["subscriptions"] = {one.channel: asked[one.channel]}
+            _subscribe(engine, one.account, entry, one.list or None, entry.get("source"), double=True)
+            engine.store.execute(f"DELETE FROM pending WHERE {where}", one[:4])
 
 
 def _unsubscribe_slice(engine: Engine, task: Task) -> int | None:

@@ -173,7 +173,9 @@ async function profile([id]) {
 const details = (value) => h("details", {}, h("summary", { class: "faint" }, JSON.stringify(value).slice(0, 110)), json(value));
 
 async function lists(_, given) {
-  const { lists } = await read("lists", { ...given, limit: PAGE });
+  const [{ lists }, { pending }] = await Promise.all([read("lists", { ...given, limit: PAGE }), read("pending", { limit: 500 })]);
+  const names = Object.fromEntries(lists.map((one) => [one.id, one.attributes.name]));
+  const confirm = (one) => does(() => control("POST", "confirmations", { account, address: one.address, list: one.list, channel: one.channel }), "confirmed");
   return [
     h("h1", {}, "Lists"),
     table(["name", "id", "opt-in", "members", "created"],
@@ -181,6 +183,11 @@ async function lists(_, given) {
         h("td", {}, (one.attributes.opt_in_process ?? "").replaceAll("_", " ")), h("td", { class: "num" }, one.profiles), h("td", { class: "time" }, short(one.attributes.created)))),
       "No lists."),
     pager("lists", given, lists.length),
+    h("h2", {}, "Waiting for a confirmation"),
+    table(["who", "channel", "list", "asked", ""],
+      pending.map((one) => h("tr", {}, h("td", {}, one.address), h("td", {}, one.channel), h("td", {}, one.list ? names[one.list] ?? one.list : ""), h("td", { class: "time" }, iso(one.at)),
+        h("td", {}, h("button", { onclick: confirm(one), "aria-label": `Confirm ${one.address} by ${one.channel}` }, "Confirm")))),
+      "Nobody: a double opt-in waits here until it is confirmed."),
   ];
 }
 
