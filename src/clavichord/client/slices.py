@@ -60,15 +60,15 @@ class Reading(Generic[T]):
         self._pages = pages
         route = named(pages._operation.id, pages._client._core.packaged)
         verb = f"{route.id}(…).between"
-        self.field = field = field or next((s for s in route.sorts if _bounds(route, s)), "")
-        if not field or field not in route.sorts or not _bounds(route, field):
-            able = [s for s in route.sorts if _bounds(route, s)]
+        able = [] if route.identifiers_only else [s for s in route.sorts if _bounds(route, s)]
+        self.field = field = field or next(iter(able), "")
+        if field not in able:
             raise ConfigurationError(
                 f"{verb}: field is one of {', '.join(able)}, not {field!r}"
                 if able
                 else f"{verb}: this collection cannot be filtered and sorted by a time; iterate over it as it is"
             )
-        if not 1 <= parallel <= SIDE_BY_SIDE:
+        if not isinstance(parallel, int) or not 1 <= parallel <= SIDE_BY_SIDE:
             raise ConfigurationError(f"{verb}: parallel is 1 to {SIDE_BY_SIDE}, not {parallel!r}")
         lo, hi = _second(verb, "since", since), _second(verb, "until", until or datetime.now(UTC), up=True)
         if lo >= hi:
@@ -83,7 +83,7 @@ class Reading(Generic[T]):
         kept = given.get(f"fields[{route.resource}]")
         if kept is not None and field not in kept:
             raise ConfigurationError(
-                f"{verb}: fields_{route.resource} must hold {field!r}, by which the records are told apart"
+                f"{verb}: fields_{route.resource.replace('-', '_')} must hold {field!r}, by which the records are told apart"
             )
         self._query = {**given, "sort": field}
         if route.page_size is not None:

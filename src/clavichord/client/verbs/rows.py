@@ -15,7 +15,7 @@ from clavichord.client.resource import Resource
 from clavichord.client.types import Query
 from clavichord.client.verbs.arguments import aware, one_of, resource_id
 from clavichord.client.work import Work, one, plain
-from clavichord.spec import load
+from clavichord.spec import Catalogue, load
 
 Row: TypeAlias = dict[str, Any]
 Timeframe: TypeAlias = str | tuple[datetime, datetime]
@@ -27,16 +27,16 @@ LONGEST = {"hourly": timedelta(days=7), "daily": timedelta(days=60)}
 """of a timeframe, by interval (FACTS §9.14)"""
 
 
-def choices(operation: str, attribute: str) -> list[str]:
+def choices(catalogue: Catalogue, operation: str, attribute: str) -> list[str]:
     """The values that an attribute of a request body takes, [] if they are not enumerated."""
-    schemas = load().schemas
+    schemas = catalogue.schemas
 
     def follow(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         while "$ref" in schema:
             schema = schemas[schema["$ref"].removeprefix("#/")]
         return schema
 
-    found = follow({"$ref": f"#/{load().operations[operation].body}"})
+    found = follow({"$ref": f"#/{catalogue.operations[operation].body}"})
     for name in ("data", "attributes", attribute):
         found = follow(found["properties"][name])
     if attribute == "timeframe":
@@ -51,14 +51,12 @@ def several(verb: str, name: str, given: Any, allowed: Sequence[str]) -> list[st
     return [one_of(verb, name, value, allowed) for value in given]
 
 
-def timeframe(verb: str, operation: str, given: Any, interval: str | None) -> Mapping[str, Any]:
+def timeframe(verb: str, allowed: Sequence[str], given: Any, interval: str | None) -> Mapping[str, Any]:
     """`last_30_days`, …, or (start, end)."""
     if isinstance(given, str):
-        return {"key": one_of(verb, "timeframe", given, choices(operation, "timeframe"))}
+        return {"key": one_of(verb, "timeframe", given, allowed)}
     if not isinstance(given, Sequence) or len(given) != 2:
-        raise ConfigurationError(
-            f"{verb}: timeframe is (start, end) or one of {', '.join(choices(operation, 'timeframe'))}, not {given!r}"
-        )
+        raise ConfigurationError(f"{verb}: timeframe is (start, end) or one of {', '.join(allowed)}, not {given!r}")
     start, end = (aware(verb, "timeframe", moment) for moment in given)
     longest = LONGEST.get(interval or "", YEAR)
     if not timedelta(0) < end - start <= longest:
@@ -80,20 +78,20 @@ def report(
 ) -> Work[list[Row]]:
     """All pages of a report, a row for each group, and for each date of a series."""
     verb = f"reporting.{operation.removeprefix('query_')}"
-    route = load().operations[operation]
+    catalogue = load(face._client._core.packaged)
     attributes: dict[str, Any] = {
-        "statistics": several(verb, "statistics", statistics, choices(operation, "statistics"))
+        "statistics": several(verb, "statistics", statistics, choices(catalogue, operation, "statistics"))
     }
     if interval is not None:
-        attributes["interval"] = one_of(verb, "interval", interval, choices(operation, "interval"))
-    attributes["timeframe"] = timeframe(verb, operation, frame, interval)
+        attributes["interval"] = one_of(verb, "interval", interval, choices(catalogue, operation, "interval"))
+    attributes["timeframe"] = timeframe(verb, choices(catalogue, operation, "timeframe"), frame, interval)
     if group_by is not None:
-        attributes["group_by"] = several(verb, "group_by", group_by, choices(operation, "group_by"))
+        attributes["group_by"] = several(verb, "group_by", group_by, choices(catalogue, operation, "group_by"))
     if filter is not None:
         attributes["filter"] = str(filter)
     if conversion_metric is not None:
         attributes["conversion_metric_id"] = yield from metric_id(face, verb, "conversion_metric", conversion_metric)
-    body = {"data": {"type": route.body_type, "attributes": attributes}}
+    body = {"data": {"type": catalogue.operations[operation].body_type, "attributes": attributes}}
     rows: list[Row] = []
     query: Query | None = {}
     while query is not None:
@@ -163,13 +161,13 @@ def aggregates(
     filter: Sequence[Filter | str],
 ) -> Work[list[Row]]:
     """All pages of metric aggregates, a row for each combination of dimensions and each date."""
-    operation = "query_metric_aggregates"
+    operation, catalogue = "query_metric_aggregates", load(face._client._core.packaged)
     low, high = aware(verb, "since", since), aware(verb, "until", until)
     if not timedelta(0) < high - low <= YEAR:
         raise ConfigurationError(f"{verb}: until is after since, a year at most (FACTS §9.15)")
     attributes: dict[str, Any] = {
-        "measurements": several(verb, "measurements", measurements, choices(operation, "measurements")),
-        "interval": one_of(verb, "interval", interval, choices(operation, "interval")),
+        "measurements": several(verb, "measurements", measurements, choices(catalogue, operation, "measurements")),
+        "interval": one_of(verb, "interval", interval, choices(catalogue, operation, "interval")),
         "timezone": timezone,
         "filter": [
             f"greater-or-equal(datetime,{low.isoformat()})",
@@ -178,7 +176,7 @@ def aggregates(
         ],
     }
     if by:
-        attributes["by"] = several(verb, "by", by, choices(operation, "by"))
+        attributes["by"] = several(verb, "by", by, choices(catalogue, operation, "by"))
     attributes["metric_id"] = yield from metric_id(face, verb, "metric", metric)
     rows: list[Row] = []
     while True:
