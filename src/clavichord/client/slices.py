@@ -83,7 +83,7 @@ class Reading(Generic[T]):
         kept = given.get(f"fields[{route.resource}]")
         if kept is not None and field not in kept:
             raise ConfigurationError(
-                f"{verb}: fields_{route.resource.replace('-', '_')} must hold {field!r}, by which the records are told apart"
+                f"{verb}: fields_{route.resource.replace('-', '_')} must hold {field!r}, which tells them apart"
             )
         self._query = {**given, "sort": field}
         if route.page_size is not None:
