@@ -163,7 +163,7 @@ class TestConsent:
         assert {g.code: g.rows for g in report.groups} == {
             "consent.no_proof": 2,
             "consent.in_future": 1,
-            "consent.no_email": 1,
+            "consent.no_address": 1,
         }
         stamp = project.profiles()["c00001"]["subscriptions"]["email"]["marketing"]["consent_timestamp"]
         assert stamp.startswith("2024-05-06T07:08:09")

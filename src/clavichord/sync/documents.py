@@ -29,9 +29,6 @@ NOT_YET: Mapping[str, str] = {
     "identify": "the identifiers of `map` (or `profile`) are used",
     "on_identity_conflict": "rows that share an identifier are quarantined",
     "each": "write a sql model with one row per line and a second sync file",
-    "unsubscribe_if": "unsubscribing is not sent yet",
-    "unsubscribe_scope": "unsubscribing is not sent yet",
-    "sms": "only consent.email is implemented",
     "pace": "the client paces itself to the account's limits",
     "safety": "use limits.max_changes",
 }

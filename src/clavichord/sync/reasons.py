@@ -116,7 +116,14 @@ REASONS: dict[str, Reason] = {
         "Klaviyo refuses it, with its whole batch.",
         "Check the zone: `zone: Europe/Paris`.",
     ),
-    "consent.no_email": Reason("a consent without an address", "There is nothing to subscribe.", "Fill the address."),
+    "consent.no_address": Reason(
+        "a consent without the address of its channel", "There is nobody to reach.", "Fill the address or the number."
+    ),
+    "consent.would_be_global": Reason(
+        "somebody to unsubscribe from a list who is not in it",
+        "Klaviyo would unsubscribe them from everything.",
+        "Use unsubscribe_scope: everywhere if that is meant; otherwise nothing is to be done.",
+    ),
     "consent.lifts_opt_out": Reason(
         "this person has opted out",
         "Subscribing them would silently lift that.",

@@ -251,7 +251,8 @@ class Outcome:
         """Findings by reason, the biggest first."""
         found: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
-            found.setdefault((finding.code, finding.row_class), []).append(finding)
+            if finding.row_class != "confirmed":
+                found.setdefault((finding.code, finding.row_class), []).append(finding)
         groups = []
         for (code, row_class), members in found.items():
             why = reason(code)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clavichord.sync.routes.consent import Look, Subscribe
+from clavichord.sync.routes.consent import Look, Subscribe, Unsubscribe
 from clavichord.sync.routes.events import BulkEvents
 from clavichord.sync.routes.lists import Leave
 from clavichord.sync.routes.profiles import Import, Upsert
 from clavichord.sync.routes.route import Route
 
 ROUTES: Mapping[str, Route] = {
-    route.name: route for route in (Import(), Upsert(), BulkEvents(), Leave(), Subscribe(), Look())
+    route.name: route for route in (Import(), Upsert(), BulkEvents(), Leave(), Subscribe(), Look(), Unsubscribe())
 }
