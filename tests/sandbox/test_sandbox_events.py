@@ -179,12 +179,13 @@ def test_default_time_is_now(api: Api) -> None:
     assert before <= api.get("/api/events").data[0]["attributes"]["timestamp"] <= int(time.time())
 
 
-def test_metrics_are_unique_by_name_and_service_and_sorted_by_id(api: Api) -> None:
+def test_metrics_are_unique_by_name_and_integration_and_sorted_by_id(api: Api) -> None:
     for name in ("A", "B", "a", "A"):
         api.event(name, email="a@shop.test")
-    body = event("A", email="a@shop.test")
-    body["data"]["attributes"]["metric"]["data"]["attributes"]["service"] = "shop"
-    api("POST", "/api/events", body)
+    for service in ("shop", "klaviyo"):  # what is no integration counts as the API
+        body = event("A", email="a@shop.test")
+        body["data"]["attributes"]["metric"]["data"]["attributes"]["service"] = service
+        api("POST", "/api/events", body)
     ids = api.get("/api/metrics").ids
     assert len(ids) == 4
     assert ids == sorted(ids)

@@ -89,17 +89,64 @@ def test_properties_are_merged_and_patched(api: Api) -> None:
     )
     meta = {"patch_properties": {"append": {"tags": ["a", "b"], "one": 2, "new": "x"}, "unset": ["gone"]}}
     merged = upsert(api, email="a@shop.test", properties={"points": 5}, meta=meta).data["attributes"]["properties"]
-    assert merged == {"tier": "gold", "tags": ["a", "b"], "one": [1, 2], "zero": 0, "points": 5, "new": ["x"]}
+    assert merged == {"tier": "gold", "tags": ["b", "a"], "one": [2, 1], "zero": 0, "points": 5, "new": ["x"]}
     meta = {"patch_properties": {"unappend": {"tags": "a"}, "unset": "zero"}}
     left = update(api, profile_id, meta=meta).data["attributes"]["properties"]
-    assert left == {"tier": "gold", "tags": ["b"], "one": [1, 2], "points": 5, "new": ["x"]}
+    assert left == {"tier": "gold", "tags": ["b"], "one": [2, 1], "points": 5, "new": ["x"]}
 
 
-def test_secondary_addresses_are_refused_rather_than_dropped(api: Api) -> None:
-    meta = {"patch_identifiers": {"append": {"email": "b@shop.test"}}}
-    assert upsert(api, email="a@shop.test", meta=meta).status == 501
-    assert api.imports({"attributes": {"email": "a@shop.test"}, "meta": meta}).status == 501
+def secondary(verb: str, *emails: str) -> dict[str, Any]:
+    return {"patch_identifiers": {verb: {"email": list(emails)}}}
+
+
+def test_secondary_addresses_find_their_profile_and_are_nobody_elses(api: Api) -> None:
+    ann = upsert(api, email="ann@shop.test", meta=secondary("append", "Ann@home.test", "ann@work.test")).data["id"]
+    again = upsert(api, email="ann@home.test", first_name="Ann")
+    assert (again.status, again.data["id"], again.data["attributes"]["email"]) == (200, ann, "ann@shop.test")
+    bob = api.profile(email="bob@shop.test")
+    taken = upsert(api, id=bob, meta=secondary("append", "ann@work.test"))
+    assert (taken.status, taken.errors[0]["meta"]) == (409, {"duplicate_profile_id": ann})
+    assert update(api, bob, email="ann@work.test").status == 409
+    created = api("POST", "/api/profiles", {"data": {"type": "profile", "attributes": {"email": "ann@work.test"}}})
+    assert created.errors[0]["meta"] == {"duplicate_profile_id": ann}
+    assert update(api, ann, meta=secondary("unappend", "ann@work.test")).status == 200
+    assert upsert(api, email="ann@work.test").status == 201
+
+
+def test_secondary_addresses_in_bulk_and_when_their_profile_goes(api: Api) -> None:
+    row = {"attributes": {"email": "ann@shop.test"}, "meta": secondary("append", "ann@home.test")}
+    assert api.imports(row).status == 202
+    api.event("Viewed", email="ann@home.test")
+    assert len(api.get("/api/profiles").data) == 1
+    gone = {"data": {"type": "profile", "attributes": {"email": "ann@home.test"}}}
+    body = {"data": {"type": "data-privacy-deletion-job", "attributes": {"profile": gone}}}
+    assert api("POST", "/api/data-privacy-deletion-jobs", body).status == 202
     assert api.get("/api/profiles").data == []
+    assert upsert(api, email="ann@home.test").status == 201
+
+
+def test_secondary_addresses_that_are_none(api: Api) -> None:
+    at = "/data/meta/patch_identifiers/append"
+    for given, expected in (
+        ({"email": "no"}, (f"{at}/email", "Invalid email address")),
+        ({"email": [1]}, (f"{at}/email", "Invalid email address")),
+        ({"phone_number": "+15005550006"}, None),
+    ):
+        reply = upsert(api, email="a@shop.test", meta={"patch_identifiers": {"append": given}})
+        assert reply.status == 400
+        assert expected is None or reply.faults == [expected]
+
+
+def test_an_exchange_id_is_a_profile_and_makes_none(api: Api) -> None:
+    ann = api.profile(email="ann@shop.test")
+    account = api.get("/api/accounts").ids[0]
+    kx = api.get("/_sandbox/state/profile", account=account, id=ann).json["exchange_id"]
+    assert api.get("/api/profiles", filter=f'equals(_kx,"{kx}")').ids == [ann]
+    assert upsert(api, _kx=kx, first_name="Ann").data["id"] == ann
+    other = Api(api.base_url, api.key + "-other")
+    for stranger, text in ((other, kx), (api, kx + "x"), (api, "no")):
+        assert stranger.get("/api/profiles", filter=f'equals(_kx,"{text}")').ids == []
+        assert upsert(stranger, _kx=text).status == 400
 
 
 def test_upsert_finds_by_each_identifier(api: Api) -> None:

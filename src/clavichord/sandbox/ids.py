@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import uuid
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from random import Random
 from typing import Any
 
@@ -67,6 +68,22 @@ def account_id(key: str) -> str:
     """The account of an undeclared key: 6 characters that depend on nothing but the key."""
     number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
     return "".join(_BASE62[number // 62**place % 62] for place in range(6))
+
+
+def exchange_id(account: str, profile_id: str) -> str:
+    """The `_kx` of a profile, which links carry to a shop's pages: opaque text, a dot, the account (inferred)."""
+    return urlsafe_b64encode(profile_id.encode()).decode().rstrip("=") + "." + account
+
+
+def exchanged(account: str, given: str) -> str | None:
+    """The profile id behind a `_kx` of this account, None if it is none."""
+    opaque, _, owner = given.rpartition(".")
+    if owner != account or not opaque.isascii():
+        return None
+    try:
+        return urlsafe_b64decode(opaque + "=" * (-len(opaque) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def event_uuid(timestamp: int, event_id: str) -> str:

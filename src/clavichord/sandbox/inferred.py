@@ -7,13 +7,17 @@ from __future__ import annotations
 from typing import Final
 
 IDENTITY_ORDER: Final = ("email", "phone_number", "external_id", "anonymous_id")
-"""After an explicit id, the identifier that decides which profile is meant (FACTS §6.5, §16.7)."""
+"""After an explicit id and a `_kx`, the identifier that decides which profile is meant (FACTS §6.5, §16.7). A secondary
+address decides like the first one, and is shown nowhere."""
 
 MIN_EVENT_YEAR: Final = 1990
 """The spec's text says 1990, a documentation table 2000 (FACTS §8.1): the wider one."""
 
 EVENT_ORDER: Final = "-v.at"
 """Newest first where no sort is asked for."""
+
+IMPORT_JOB_ORDER: Final = "-r.created"
+"""Newest first, as it was recorded for the other kinds of job."""
 
 MAX_EVENT_PROPERTIES: Final = 400
 MAX_ARRAY: Final = 4000

@@ -215,7 +215,7 @@ class _Planter:
         if given.attributes:
             self._row("account", self.account, given.attributes)
         for name in given.metrics:
-            metrics.ensure(sandbox.engine, self.account, name, None, sandbox.clock.now())
+            metrics.ensure(sandbox.engine, self.account, name, metrics.API, sandbox.clock.now())
         for index, entry in enumerate(given.lists):
             attributes = {"name": entry} if isinstance(entry, str) else entry
             made = self._call(f"lists[{index}]", "create_list", {"type": "list", "attributes": attributes})

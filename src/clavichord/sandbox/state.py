@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clavichord.sandbox.clock import SECOND
+from clavichord.sandbox.ids import exchange_id
 from clavichord.sandbox.resources import consent, identity, outbox, subscriptions
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def profile(sandbox: Sandbox, query: Query) -> Any:
     )
     return {
         "id": found.id,
+        "exchange_id": exchange_id(account, found.id),
         "attributes": msgspec.Raw(found.attributes()),
         "subscriptions": msgspec.Raw(consent.rendered(found.subscriptions)),
         "lists": [{"id": row[0], "name": row[1], "joined": row[2]} for row in lists],

@@ -12,7 +12,7 @@ from clavichord.sandbox.filters import Column, compile_sql
 from clavichord.sandbox.query import Query
 from clavichord.spec import Operation
 
-_VERSION = 1
+_VERSION = 2
 """of the tables; a file of another version is refused"""
 
 _TABLES = """
@@ -44,6 +44,11 @@ CREATE UNIQUE INDEX profile_anonymous ON profile (account, anonymous_id) WHERE a
 CREATE INDEX profile_account ON profile (account, id);
 CREATE INDEX profile_created ON profile (account, created, id);
 CREATE INDEX profile_updated ON profile (account, updated, id);
+
+-- Further addresses of a profile (FACTS §6.4).
+CREATE TABLE secondary_email (account TEXT NOT NULL, email TEXT NOT NULL, profile TEXT NOT NULL,
+  PRIMARY KEY (account, email)) WITHOUT ROWID;
+CREATE INDEX secondary_email_profile ON secondary_email (profile);
 
 -- list: '' = the whole channel. at: microseconds. Kept beside `subscriptions` for filters and sorts.
 CREATE TABLE suppression (account TEXT NOT NULL, profile TEXT NOT NULL, list TEXT NOT NULL, reason TEXT NOT NULL,

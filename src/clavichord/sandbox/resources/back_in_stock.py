@@ -30,10 +30,8 @@ def subscribe(call: Call) -> Answer:
     attributes = generic.load(call.engine.store, call.account, "catalog-variant", variant["id"])
     if attributes is None:
         raise generic.missing("catalog-variant", variant["id"])
-    if profile.get("id") and not events.known_id(call.engine, call.account, profile["id"]):
-        raise generic.missing("profile", profile["id"])
     with call.engine.store.write():
-        profile_id = events.profile_id_for(call.engine, call.account, profile, call.now)
+        profile_id = events.required_profile(call, profile, f"{_AT}/attributes")
         event = _event(call, variant["id"], attributes, given["channels"])
         events.record(call.engine, call.account, profile_id, event, False, call.now)
     return Answer(call.operation.status)

@@ -19,9 +19,9 @@ _ADDRESSES = {"email": "email", "phone_number": "sms"}
 
 def check(profile: Mapping[str, Any], at: str, *, required: bool = True) -> None:
     """Refusal (400) for identifiers that cannot be any; pointers are those that mobile SDKs look for."""
-    identity.refuse_unsupported(events.meta_of(profile))
     pointer = f"{at}/attributes"
     found = identity.faults(profile["attributes"], pointer, profile_id=profile.get("id"), required=required)
+    found += identity.meta_faults(events.meta_of(profile), f"{at}/meta")
     if found:
         raise Refusal(*found)
 
@@ -35,16 +35,12 @@ def remember(call: Call, profile: Mapping[str, Any]) -> str:
     meta = events.meta_of(profile)
     row = identity.find(store, call.account, profile.get("id"), attributes)
     if row is None:
-        if profile.get("id"):
+        if profile.get("id") or identity.nameless(attributes):
             return ""
-        return identity.create(call.engine, call.account, attributes, meta, call.now).id
+        return identity.create(call.engine, call.account, attributes, meta, call.now, polite=True).id
     known = {name: getattr(row, name) for name in inferred.IDENTITY_ORDER}
     attributes = {name: value for name, value in attributes.items() if not known.get(name)}
-    while True:
-        try:
-            return identity.change(call.engine, call.account, row, attributes, meta, call.now, nulls=False).id
-        except identity.Taken as taken:
-            attributes = {name: value for name, value in attributes.items() if name != taken.identifier}
+    return identity.change(call.engine, call.account, row, attributes, meta, call.now, nulls=False, polite=True).id
 
 
 def create_client_profile(call: Call) -> Answer:

@@ -38,11 +38,10 @@ def request_profile_deletion(call: Call) -> Answer:
 def _work(engine: Engine, task: Task) -> None:
     store = engine.store
     store.execute("DELETE FROM event WHERE profile = ? AND account = ?", (task.job, task.account))
-    store.execute("DELETE FROM suppression WHERE profile = ?", (task.job,))
     store.execute(
         "DELETE FROM edge WHERE account = ? AND target = ? AND relationship = 'profiles'", (task.account, task.job)
     )
-    store.execute("DELETE FROM profile WHERE id = ? AND account = ?", (task.job, task.account))
+    identity.forget(store, task.account, task.job)
 
 
 def declare(engine: Engine) -> None:

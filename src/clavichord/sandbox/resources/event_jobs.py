@@ -10,7 +10,7 @@ from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import ErrorObject, Refusal, invalid, problem
 from clavichord.sandbox.jobs import Task
-from clavichord.sandbox.resources import events, identity
+from clavichord.sandbox.resources import events, identity, metrics
 
 _KIND = "event-bulk-create-job"
 _SLICE = 50
@@ -36,14 +36,14 @@ def _check(call: Call, entries: list[dict[str, Any]]) -> None:
     for index, entry in enumerate(entries):
         at = f"{_AT}/{index}/attributes"
         profile = entry["attributes"]["profile"]["data"]
-        identity.refuse_unsupported(events.meta_of(profile))
+        found += identity.meta_faults(events.meta_of(profile), f"{at}/profile/data/meta")
         found += identity.faults(profile["attributes"], f"{at}/profile/data/attributes", profile_id=profile.get("id"))
         who = profile.get("id") or tuple(profile["attributes"].get(name) for name in inferred.IDENTITY_ORDER)
         for number, event in enumerate(entry["attributes"]["events"]["data"]):
             attributes, event_at = event["attributes"], f"{at}/events/data/{number}/attributes"
             found += events.faults(attributes, event_at, call.now)
             unique_id, metric = attributes.get("unique_id"), attributes["metric"]["data"]["attributes"]
-            key = (who, metric["name"], metric.get("service"), unique_id)
+            key = (who, metric["name"], metrics.service_of(metric), unique_id)
             if unique_id is not None and key in seen:
                 text = inferred.REPEATED_UNIQUE_ID.format(given=unique_id)
                 found.append(problem(text, pointer=f"{event_at}/unique_id"))
@@ -60,9 +60,9 @@ def _work(engine: Engine, task: Task) -> int | None:
         profile = given["profile"]["data"]
         if events.discarded(profile):
             continue
-        if profile.get("id") and not events.known_id(engine, task.account, profile["id"]):
-            continue
         profile_id = events.profile_id_for(engine, task.account, profile, now)
+        if profile_id is None:
+            continue
         for event in given["events"]["data"]:
             attributes = event["attributes"]
             backfill = bool(given.get("backfill") or attributes.get("backfill"))

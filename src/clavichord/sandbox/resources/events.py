@@ -101,8 +101,9 @@ def meta_of(profile: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found
 
 
-def profile_id_for(engine: Engine, account: str, data: Mapping[str, Any], now: int) -> str:
-    """The profile of an event, made or changed by what the event says about it (FACTS §8.1).
+def profile_id_for(engine: Engine, account: str, data: Mapping[str, Any], now: int) -> str | None:
+    """The profile of an event, made or changed by what the event says about it (FACTS §8.1); None for
+    nobody: an event for an id that nobody has is accepted and goes nowhere (inferred).
 
     An identifier that belongs to somebody else is left out (inferred: an event has nobody to refuse it to).
     """
@@ -110,14 +111,22 @@ def profile_id_for(engine: Engine, account: str, data: Mapping[str, Any], now: i
     meta = meta_of(data)
     row = identity.find(engine.store, account, data.get("id"), attributes)
     if row is None:
-        return identity.create(engine, account, attributes, meta, now).id
+        if data.get("id") or identity.nameless(attributes):
+            return None
+        return identity.create(engine, account, attributes, meta, now, polite=True).id
     if meta is None and all(getattr(row, name, None) == value for name, value in attributes.items()):
         return row.id
-    while True:
-        try:
-            return identity.change(engine, account, row, attributes, meta, now, nulls=False, touch=False).id
-        except identity.Taken as taken:
-            attributes = {name: value for name, value in attributes.items() if name != taken.identifier}
+    return identity.change(engine, account, row, attributes, meta, now, nulls=False, touch=False, polite=True).id
+
+
+def required_profile(call: Call, data: Mapping[str, Any], at: str) -> str:
+    """As `profile_id_for`. Refusal: 404 for an id that nobody has, 400 where nothing says who it is."""
+    profile_id = profile_id_for(call.engine, call.account, data, call.now)
+    if profile_id is None and data.get("id"):
+        raise generic.missing("profile", data["id"])
+    if profile_id is None:
+        raise invalid(inferred.IDENTIFIER, pointer=at)
+    return profile_id
 
 
 def record(
@@ -125,7 +134,7 @@ def record(
 ) -> bool:
     """Stores an event; False if its unique_id was there already for this profile and metric."""
     metric = attributes["metric"]["data"]["attributes"]
-    metric_id = metrics.ensure(engine, account, metric["name"], metric.get("service"), now)
+    metric_id = metrics.ensure(engine, account, metric["name"], metrics.service_of(metric), now)
     time = attributes.get("time")
     at = (now if time is None else parse(time) or now) // SECOND
     unique_id = attributes.get("unique_id") or str(at)
@@ -165,22 +174,17 @@ def create_event(call: Call) -> Answer:
     attributes = call.data["attributes"]
     profile = attributes["profile"]["data"]
     at = "/data/attributes/profile/data/attributes"
-    identity.refuse_unsupported(meta_of(profile))
     found = identity.faults(profile["attributes"], at, profile_id=profile.get("id"))
+    found += identity.meta_faults(meta_of(profile), f"{at}/meta")
     found += faults(attributes, "/data/attributes", call.now)
     if found:
         raise Refusal(*found)
     if not discarded(profile):
         with call.engine.store.write():
-            if not profile.get("id") or known_id(call.engine, call.account, profile["id"]):
-                profile_id = profile_id_for(call.engine, call.account, profile, call.now)
+            profile_id = profile_id_for(call.engine, call.account, profile, call.now)
+            if profile_id is not None:
                 record(call.engine, call.account, profile_id, attributes, bool(attributes.get("backfill")), call.now)
     return Answer(call.operation.status)
-
-
-def known_id(engine: Engine, account: str, profile_id: str) -> bool:
-    """An event for an id that nobody has is accepted and goes nowhere (inferred)."""
-    return engine.store.one("SELECT 1 FROM profile WHERE id = ? AND account = ?", profile_id, account) is not None
 
 
 def _resource(row: tuple[Any, ...]) -> Resource:

@@ -11,7 +11,8 @@ import msgspec
 
 from clavichord.sandbox import inferred
 from clavichord.sandbox.clock import SECOND, micros, seconds
-from clavichord.sandbox.errors import ErrorObject, problem, service
+from clavichord.sandbox.errors import ErrorObject, problem
+from clavichord.sandbox.ids import exchanged
 from clavichord.sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def faults(
     found: list[ErrorObject] = []
     email = attributes.get("email")
     if email is not None:
-        if len(email) > _MAX_EMAIL or _EMAIL.fullmatch(email) is None:
+        if not _is_email(email):
             found.append(problem(BAD_EMAIL, pointer=f"{at}/email"))
         attributes["email"] = email.lower()
     phone = attributes.get("phone_number")
@@ -119,11 +120,30 @@ def faults(
     return found
 
 
-def refuse_unsupported(meta: Mapping[str, Any] | None) -> None:
-    """Secondary addresses are not kept yet: 501 is better than a yes that does nothing."""
-    if (meta or {}).get("patch_identifiers"):
-        text = "The sandbox does not implement meta.patch_identifiers yet."
-        raise service(501, "not_implemented", "Not implemented.", text)
+def meta_faults(meta: Mapping[str, Any] | None, at: str) -> list[ErrorObject]:
+    """What is wrong with `meta.patch_identifiers`; makes lists of lower case of the addresses. `at` is its pointer."""
+    found: list[ErrorObject] = []
+    for verb, given in ((meta or {}).get("patch_identifiers") or {}).items():
+        for name in given or ():
+            pointer = f"{at}/patch_identifiers/{verb}/{name}"
+            if name != "email":  # the one that the spec allows
+                found.append(problem(inferred.FIELD.format(given=name, type="PatchIdentifiers"), pointer=pointer))
+                continue
+            emails = _listed(given[name])
+            if any(not isinstance(one, str) or not _is_email(one) for one in emails):
+                found.append(problem(BAD_EMAIL, pointer=pointer))
+            else:
+                given[name] = [one.lower() for one in emails]
+    return found
+
+
+def _is_email(text: str) -> bool:
+    return len(text) <= _MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+
+
+def nameless(attributes: Mapping[str, Any]) -> bool:
+    """Whether nothing in the attributes says who a new profile would be: a `_kx` alone makes nobody."""
+    return not any(attributes.get(name) for name in inferred.IDENTITY_ORDER)
 
 
 def load(store: Store, account: str, profile_id: str) -> Profile | None:
@@ -132,27 +152,48 @@ def load(store: Store, account: str, profile_id: str) -> Profile | None:
 
 
 def find(store: Store, account: str, profile_id: str | None, attributes: Mapping[str, Any]) -> Profile | None:
-    """The profile meant: by id, else by the first identifier in order that somebody has (inferred order)."""
+    """The profile meant: by id, by exchange id, else by the first identifier in order that somebody has (inferred
+    order); an e-mail address may be a secondary one."""
     if profile_id:
         return load(store, account, profile_id)
+    if attributes.get("_kx"):
+        found = load(store, account, exchanged(account, attributes["_kx"]) or "")
+        if found is not None:
+            return found
     for name in inferred.IDENTITY_ORDER:
         value = attributes.get(name)
         if value:
             row = store.one(f"SELECT {COLUMNS} FROM profile p WHERE p.account = ? AND p.{name} = ?", account, value)
             if row is not None:
                 return Profile(*row)
+            if name == "email" and (owner := _secondary(store, account, value)) is not None:
+                return load(store, account, owner)
     return None
 
 
 def _owner(store: Store, account: str, name: str, value: str) -> str | None:
     row = store.one(f"SELECT id FROM profile WHERE account = ? AND {name} = ?", account, value)
+    if row is None:
+        return _secondary(store, account, value) if name == "email" else None
+    return str(row[0])
+
+
+def _secondary(store: Store, account: str, email: str) -> str | None:
+    """Whose secondary address it is."""
+    row = store.one("SELECT profile FROM secondary_email WHERE account = ? AND email = ?", account, email)
     return None if row is None else str(row[0])
 
 
 def create(
-    engine: Engine, account: str, attributes: Mapping[str, Any], meta: Mapping[str, Any] | None, now: int
+    engine: Engine,
+    account: str,
+    attributes: Mapping[str, Any],
+    meta: Mapping[str, Any] | None,
+    now: int,
+    *,
+    polite: bool = False,
 ) -> Profile:
-    """A new profile; the caller has made sure that its identifiers are free."""
+    """A new profile; the caller has made sure that its identifiers are free. `polite`: as with `change`."""
     head = {name: attributes.get(name) or None for name in SCALARS}
     location = attributes.get("location") or {}
     properties = dict(attributes.get("properties") or {})
@@ -177,6 +218,7 @@ def create(
         " last_event, head, tail, subscriptions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (account, *row),
     )
+    _patch_emails(engine, account, row, meta, polite=polite)
     return row
 
 
@@ -190,10 +232,12 @@ def change(
     *,
     nulls: bool = True,
     touch: bool = True,
+    polite: bool = False,
 ) -> Profile:
     """Merges attributes into a profile. Missing leaves untouched, null clears unless `nulls` is off (FACTS §6.3, §7.1).
 
-    `touch`: `updated` moves although nothing changed. Raises Taken if an identifier is another profile's.
+    `touch`: `updated` moves although nothing changed. An identifier that is another profile's raises Taken, or is left
+    out with `polite`. A secondary address of its own leaves the first one as it is (inferred).
     """
     head = _decode(row.head)
     tail = _decode(row.tail)
@@ -202,8 +246,10 @@ def change(
             value = attributes[name] or None
             if value is not None and value != head[name] and name in inferred.IDENTITY_ORDER:
                 owner = _owner(engine.store, account, name, value)
-                if owner is not None and owner != row.id:
+                if owner is not None and owner != row.id and not polite:
                     raise Taken(name, owner)
+                if owner is not None:
+                    continue
             head[name] = value
     if attributes.get("location"):
         given = attributes["location"]
@@ -215,6 +261,7 @@ def change(
     elif "properties" in attributes and attributes["properties"] is None and nulls:
         tail["properties"] = {}
     _patch(tail["properties"], meta)
+    _patch_emails(engine, account, row, meta, polite=polite)
     changed = row._replace(
         email=head["email"],
         phone_number=head["phone_number"],
@@ -239,13 +286,36 @@ def _patch(properties: dict[str, Any], meta: Mapping[str, Any] | None) -> None:
     for name, given in (patch.get("append") or {}).items():
         kept = properties.get(name)
         values = list(kept) if isinstance(kept, list) else [] if kept is None else [kept]
-        properties[name] = values + [value for value in _listed(given) if value not in values]
+        properties[name] = [value for value in _listed(given) if value not in values] + values  # new first, as recorded
     for name, given in (patch.get("unappend") or {}).items():
         if isinstance(properties.get(name), list):
             gone = _listed(given)
             properties[name] = [value for value in properties[name] if value not in gone]
     for name in _listed(patch.get("unset") or []):
         properties.pop(name, None)
+
+
+def _patch_emails(engine: Engine, account: str, row: Profile, meta: Mapping[str, Any] | None, *, polite: bool) -> None:
+    """`meta.patch_identifiers`: adds and removes secondary addresses (FACTS §6.4)."""
+    patch = (meta or {}).get("patch_identifiers") or {}
+    store = engine.store
+    for email in (patch.get("append") or {}).get("email") or ():
+        owner = _owner(store, account, "email", email)
+        if owner is None:
+            store.execute("INSERT INTO secondary_email VALUES (?, ?, ?)", (account, email, row.id))
+        elif owner != row.id and not polite:
+            raise Taken("email", owner)
+    for email in (patch.get("unappend") or {}).get("email") or ():
+        store.execute(
+            "DELETE FROM secondary_email WHERE account = ? AND email = ? AND profile = ?", (account, email, row.id)
+        )
+
+
+def forget(store: Store, account: str, profile_id: str) -> None:
+    """Deletes the row of a profile, its addresses and suppressions."""
+    for table in ("secondary_email", "suppression"):
+        store.execute(f"DELETE FROM {table} WHERE profile = ?", (profile_id,))
+    store.execute("DELETE FROM profile WHERE id = ? AND account = ?", (profile_id, account))
 
 
 def _listed(given: Any) -> list[Any]:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from clavichord.sandbox import crud, generic
 from clavichord.sandbox.call import Behaviour
 from clavichord.sandbox.clock import SECOND, seconds
 from clavichord.sandbox.engine import Engine
 
-_API = "api"
+API = "api"
+_LABELS = {"api": ("API", "API"), "klaviyo": ("Klaviyo", "Internal")}
+"""integration → name, category: the API's is recorded, Klaviyo's inferred (FACTS §8.2)"""
 
 
-def ensure(engine: Engine, account: str, name: str, service: str | None, now: int) -> str:
+def service_of(metric: Mapping[str, Any]) -> str:
+    """The integration that a metric in a body belongs to. A service that is none counts as the API (recorded)."""
+    given = metric.get("service")
+    return given if given in _LABELS else API
+
+
+def ensure(engine: Engine, account: str, name: str, service: str, now: int) -> str:
     """The id of the metric with this name and service, made if there is none; case matters (inferred)."""
-    service = service or _API
     known = engine.metric_ids.get((account, service, name))
     if known is not None:
         return known
@@ -34,13 +42,20 @@ def ensure(engine: Engine, account: str, name: str, service: str | None, now: in
 def _create(engine: Engine, account: str, name: str, service: str, now: int) -> str:
     # One integration id for all metrics of a service in an account: the recorded account had one for API.
     integration = hashlib.blake2b(f"{account} {service}".encode(), digest_size=3).hexdigest()
-    label = "API" if service == _API else service
+    label, category = _LABELS[service]
+    about = {"object": "integration", "id": integration, "key": service, "name": label, "category": category}
     at = seconds(now // SECOND)
     attributes = {
         "name": name,
         "created": at,
         "updated": at,
-        "integration": {"object": "integration", "id": integration, "key": service, "name": label, "category": label},
+        "integration": {
+            "object": "integration",
+            "id": integration,
+            "key": service,
+            "name": label,
+            "category": category,
+        },
     }
     metric_id = engine.ids.six()
     generic.insert(engine.store, account, "metric", metric_id, attributes, now)

@@ -54,8 +54,8 @@ def _check(call: Call, entries: list[dict[str, Any]]) -> None:
     found: list[ErrorObject] = []
     for index, entry in enumerate(entries):
         at = f"{_AT}/{index}"
-        identity.refuse_unsupported(entry.get("meta"))
         found += identity.faults(entry["attributes"], f"{at}/attributes", profile_id=entry.get("id"))
+        found += identity.meta_faults(entry.get("meta"), f"{at}/meta")
         if caps and caps.item_bytes:
             size = len(msgspec.json.encode(entry))
             if size > caps.item_bytes:
@@ -106,9 +106,11 @@ def _import(engine: Engine, account: str, entry: Mapping[str, Any], now: int) ->
     row = identity.find(engine.store, account, profile_id, attributes)
     if row is None and profile_id:
         return None, {"detail": f"A profile with id {profile_id} does not exist.", "code": "not_found", "at": "id"}
-    if row is None:
-        return identity.create(engine, account, attributes, entry.get("meta"), now).id, {}
+    if row is None and identity.nameless(attributes):
+        return None, {"detail": inferred.IDENTIFIER, "code": "invalid", "at": "attributes"}
     try:
+        if row is None:
+            return identity.create(engine, account, attributes, entry.get("meta"), now).id, {}
         return identity.change(engine, account, row, attributes, entry.get("meta"), now, nulls=False).id, {}
     except identity.Taken as taken:
         text = f"A profile already exists with this {taken.identifier}: {taken.owner}."
@@ -118,7 +120,7 @@ def _import(engine: Engine, account: str, entry: Mapping[str, Any], now: int) ->
 def _fail(engine: Engine, task: Task, row: int, entry: Mapping[str, Any], error: Mapping[str, Any]) -> None:
     attributes = {
         "code": error["code"],
-        "title": "Not found." if error["code"] == "not_found" else "Conflict.",
+        "title": {"not_found": "Not found.", "invalid": "Invalid input."}.get(error["code"], "Conflict."),
         "detail": error["detail"],
         "source": {"pointer": f"{_AT}/{row}/{error['at']}"},
         "original_payload": entry,
@@ -148,7 +150,8 @@ def _resource(call: Call, job_id: str, attributes: str | Mapping[str, Any]) -> R
 
 
 def get_jobs(call: Call) -> Answer:
-    page = call.engine.store.page(generic.source(call.operation, call.account, TYPE), call.operation, call.query)
+    source = generic.source(call.operation, call.account, TYPE)._replace(sort=inferred.IMPORT_JOB_ORDER)
+    page = call.engine.store.page(source, call.operation, call.query)
     rows = [_resource(call, row[0], row[1]) for row in page.rows]
     return call.engine.documents.many(call, rows, after=page.next, before=page.prev)
 

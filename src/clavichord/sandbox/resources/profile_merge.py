@@ -44,8 +44,8 @@ def _merge(engine: Engine, task: Task) -> None:
     if destination is None or source is None:
         return
     _move(engine, account, source.id, destination.id)
-    store.execute("DELETE FROM suppression WHERE profile = ?", (source.id,))
-    store.execute("DELETE FROM profile WHERE id = ? AND account = ?", (source.id, account))
+    store.execute("UPDATE secondary_email SET profile = ? WHERE profile = ?", (destination.id, source.id))
+    identity.forget(store, account, source.id)
     head = _filled(msgspec.json.decode(destination.head), msgspec.json.decode(source.head))
     own, other = msgspec.json.decode(destination.tail), msgspec.json.decode(source.tail)
     tail = {

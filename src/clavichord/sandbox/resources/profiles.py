@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clavichord.sandbox import generic
+from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, seconds
 from clavichord.sandbox.documents import Linkage, Resource
 from clavichord.sandbox.errors import Refusal, conflict, invalid
-from clavichord.sandbox.filters import Column
+from clavichord.sandbox.filters import Column, Literal
+from clavichord.sandbox.ids import exchanged
 from clavichord.sandbox.resources import consent, identity
 from clavichord.sandbox.resources.identity import Profile
 from clavichord.sandbox.store import Source
@@ -30,7 +31,7 @@ _IDENTIFIERS = {
     "email": Column("p.email", fold=True),
     "phone_number": Column("p.phone_number"),
     "external_id": Column("p.external_id"),
-    "_kx": Column("NULL"),
+    "_kx": Column("p.id"),
     "push_token": Column(
         "EXISTS (SELECT 1 FROM edge d JOIN resource t ON t.account = d.account AND t.type = d.type AND t.id = d.id"
         " WHERE d.account = p.account AND d.target = p.id AND d.type = 'push-token' AND d.relationship = 'profile'"
@@ -97,6 +98,7 @@ def duplicate(owner: str) -> Refusal:
 
 def source(call: Call) -> Source:
     """The profiles of the account."""
+    _exchange(call)
     return Source(
         columns=identity.COLUMNS,
         table="profile p",
@@ -116,7 +118,7 @@ def create_profile(call: Call) -> Answer:
         existing = identity.find(store, call.account, None, attributes)
         if existing is not None:
             raise duplicate(existing.id)
-        profile = identity.create(call.engine, call.account, attributes, None, call.now)
+        profile = _create(call)
     return call.engine.documents.one(call, resource(call, profile, created=call.now, updated=call.now))
 
 
@@ -143,16 +145,26 @@ def create_or_update_profile(call: Call) -> Answer:
             return call.engine.documents.one(call, resource(call, profile, updated=call.now), status=200)
         if profile_id:
             raise generic.missing("profile", profile_id)
-        profile = identity.create(call.engine, call.account, attributes, call.data.get("meta"), call.now)
+        profile = _create(call)
     created = resource(call, profile, created=call.now, updated=call.now)
     return call.engine.documents.one(call, created, status=201)
 
 
 def _check(call: Call, profile_id: str | None) -> None:
-    identity.refuse_unsupported(call.data.get("meta"))
     found = identity.faults(call.data["attributes"], "/data/attributes", profile_id=profile_id)
+    found += identity.meta_faults(call.data.get("meta"), "/data/meta")
     if found:
         raise Refusal(*found)
+
+
+def _create(call: Call) -> Profile:
+    attributes = call.data["attributes"]
+    if identity.nameless(attributes):
+        raise invalid(inferred.IDENTIFIER, pointer="/data/attributes")
+    try:
+        return identity.create(call.engine, call.account, attributes, call.data.get("meta"), call.now)
+    except identity.Taken as taken:
+        raise duplicate(taken.owner) from None
 
 
 def _change(call: Call, profile: Profile, attributes: Mapping[str, Any]) -> Profile:
@@ -165,6 +177,7 @@ def _change(call: Call, profile: Profile, attributes: Mapping[str, Any]) -> Prof
 def members(call: Call) -> Answer:
     """The profiles of a list or an import job, or their identifiers."""
     generic.required(call)
+    _exchange(call)
     source = Source(
         columns=identity.COLUMNS + ", e.at",
         table="edge e JOIN profile p ON p.id = e.target AND p.account = e.account",
@@ -182,6 +195,19 @@ def members(call: Call) -> Answer:
     joins = call.operation.base in ("list", "segment")
     rows = [resource(call, Profile(*row[:-2]), joined=row[-2] if joins else None) for row in page.rows]
     return documents.many(call, rows, after=page.next, before=before)
+
+
+def _exchange(call: Call) -> None:
+    """Makes profile ids of the exchange ids in a filter; what is none is nobody's."""
+
+    def profile_id(given: Literal) -> Literal:
+        return given._replace(text=exchanged(call.account, given.text) or "")
+
+    for number, condition in enumerate(call.query.conditions):
+        if condition.field == "_kx" and condition.value is not None:
+            value = condition.value
+            ids = profile_id(value) if isinstance(value, Literal) else [profile_id(one) for one in value]
+            call.query.conditions[number] = condition._replace(value=ids)
 
 
 def lists_of(call: Call, profile_id: str) -> list[str]:

@@ -60,18 +60,15 @@ def create_push_token(call: Call) -> Answer:
     """Makes or changes the token and its profile; an account that has no push is not imitated."""
     given = call.data["attributes"]
     profile = given["profile"]["data"]
-    meta = events.meta_of(profile)
-    identity.refuse_unsupported(meta)
     at = "/data/attributes/profile/data/attributes"
     found = identity.faults(profile["attributes"], at, profile_id=profile.get("id"))
+    found += identity.meta_faults(events.meta_of(profile), f"{at}/meta")
     if found:
         raise Refusal(*found)
     if not given["token"].strip():
         raise invalid("'token' must not be empty.", pointer="/data/attributes/token")
     with call.engine.store.write():
-        if profile.get("id") and not events.known_id(call.engine, call.account, profile["id"]):
-            raise generic.missing("profile", profile["id"])
-        profile_id = events.profile_id_for(call.engine, call.account, profile, call.now)
+        profile_id = events.required_profile(call, profile, at)
         register(call.engine, call.account, profile_id, given, call.now)
     return Answer(call.operation.status)
 

@@ -115,11 +115,12 @@ def get_jobs(call: Call) -> Answer:
     kind = call.operation.base
     source = generic.source(call.operation, call.account, kind)
     source = source._replace(
+        sort="-r.id",  # the newest first, as recorded
         filters={
             **source.filters,
             "list_id": Column(_FROM.format("lists")),
             "segment_id": Column(_FROM.format("segments")),
-        }
+        },
     )
     page = call.engine.store.page(source, call.operation, call.query)
     rows = [_resource(call, row[0], row[1]) for row in page.rows]
