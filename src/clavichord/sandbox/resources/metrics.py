@@ -45,18 +45,7 @@ def _create(engine: Engine, account: str, name: str, service: str, now: int) -> 
     label, category = _LABELS[service]
     about = {"object": "integration", "id": integration, "key": service, "name": label, "category": category}
     at = seconds(now // SECOND)
-    attributes = {
-        "name": name,
-        "created": at,
-        "updated": at,
-        "integration": {
-            "object": "integration",
-            "id": integration,
-            "key": service,
-            "name": label,
-            "category": category,
-        },
-    }
+    attributes = {"name": name, "created": at, "updated": at, "integration": about}
     metric_id = engine.ids.six()
     generic.insert(engine.store, account, "metric", metric_id, attributes, now)
     return metric_id
