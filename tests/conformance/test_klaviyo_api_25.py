@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.conformance.official_sdk import run
+from tests.conformance.sdk_script import run
 
 from clavichord.sandbox.app import Options
 from clavichord.sandbox.serve import running

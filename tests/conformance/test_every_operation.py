@@ -1,0 +1,67 @@
+"""Every operation that an official SDK has, called once: it gives its typed object, or nothing where the specification
+has no body. What the sandbox says it does not implement is refused with 501, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conformance import every_operation
+from tests.conformance.official_sdk import Account, Name, OfficialSDK, Refused, body
+from tests.sandbox.sandbox_api import Api
+
+from clavichord.sandbox.serve import Running
+
+_OPERATIONS: dict[Name, int] = {"klaviyo-api-24": 334, "klaviyo-api-25": 423, "klaviyo-node-23": 334}
+
+
+def _write_review(account: Account, company: str) -> None:
+    """Visitors write reviews; the server's SDKs cannot."""
+    product = {"external_id": "p", "integration_key": "shopify"}
+    about = {"review_type": "review", "rating": 5, "title": "T", "content": "Good", "product": product}
+    review = body("review", email="ann@shop.test", author="Ann", **about)
+    reply = Api(account.base_url, account.key)("POST", "/client/reviews", review, query={"company_id": company})
+    assert reply.status == 202, reply.body
+
+
+def _walk(account: Account, calls: list[str], known: dict[str, str], served: Running) -> dict[str, Any]:
+    """Call → the type of what it gave, or why it gave nothing."""
+    catalogue = served.sandbox.releases.at(account.sdk.revision).catalogue
+    outcomes: dict[str, Any] = {}
+    for call in calls:
+        operation, _, label = call.partition(":")
+        if operation == "get_reviews":
+            _write_review(account, known["account"])
+        arguments, options = every_operation.arguments(catalogue, call, known)
+        try:
+            given = account.call(operation, *arguments, **options)
+        except Refused as refused:
+            outcomes[call] = (refused.status, refused.errors, arguments)
+        except AssertionError as error:
+            outcomes[call] = (str(error), arguments)
+        else:
+            outcomes[call] = given.type
+            for kind, name in every_operation.seen(given.value):
+                known.setdefault(f"{label}:{kind}" if label else kind, name)
+    return outcomes
+
+
+def test_every_operation_gives_its_typed_object(
+    sdk: OfficialSDK, account: Account, server: Running, tmp_path: Path
+) -> None:
+    release = server.sandbox.releases.at(sdk.revision)
+    operations = release.catalogue.operations
+    calls = every_operation.calls(release.catalogue, sdk.methods)
+    assert len({call.partition(":")[0] for call in calls}) == _OPERATIONS[sdk.name]
+    image = tmp_path / "dot.gif"
+    image.write_bytes(b"GIF89a-and-so-on")
+    outcomes = _walk(account, calls, {"file": str(image), "revision": sdk.revision}, server)
+    missing = {call: got[1] for call, got in outcomes.items() if got[0] == 501}
+    assert {call.partition(":")[0] for call in missing} == {
+        name for name in sdk.methods & operations.keys() if name not in release.behaviours
+    }
+    assert {error["code"] for errors in missing.values() for error in errors} <= {"not_implemented"}
+    wanted = {call: operations[call.partition(":")[0]].response or "NoneType" for call in outcomes}
+    wrong = {call: got for call, got in outcomes.items() if call not in missing and got != wanted[call]}
+    assert not wrong
