@@ -36,17 +36,18 @@ delete_object_schema_relationship delete_profile_schema_relationship
 get_draft_schema_for_object_type get_draft_schema_id_for_object_type update_object_schema
 bulk_create_data_source_records create_data_source_record get_record_ids_for_object_type
 bulk_import_profiles bulk_suppress_profiles bulk_unsuppress_profiles
-create_campaign get_message_ids_for_campaign tag_campaigns assign_template_to_campaign_message
+create_campaign get_message_ids_for_campaign get_audience_ids_for_campaign get_variation_ids_for_campaign_message
+tag_campaigns assign_template_to_campaign_message
 create_campaign:text update_image_for_campaign_message
 refresh_campaign_recipient_estimation send_campaign
-""".split()
+"""
 """They leave something behind; all others follow: creations, readings, changes, at last deletions, youngest first.
 `create_campaign:text` is another call of create_campaign, and `$text:campaign` is what it made."""
 
 LAST = """
 cancel_campaign_send update_campaign update_campaign_message request_profile_deletion merge_profiles
 remove_categories_from_catalog_item add_categories_to_catalog_item
-""".split()
+"""
 """Before the deletions: these change what others look at."""
 
 
@@ -64,6 +65,13 @@ def _campaign(message: Mapping[str, Any]) -> dict[str, Any]:
     later = {"method": "static", "datetime": "2035-01-01T00:00:00Z", "options": {"is_local": False}}
     audiences = {"included": ["$list"]}
     return {"name": "C", "audiences": audiences, "campaign-messages": messages, "send_strategy": later}
+
+
+def _omni(details: Mapping[str, Any]) -> dict[str, Any]:
+    """A campaign as 2026-10-15 knows it."""
+    message = {"audience_temporary_id": "a", "variations": [{"definition": {"details": details}}]}
+    audience = {"temporary_id": "a", "included": ["$list"]}
+    return {"definition": {"name": "C"}, "audiences": [audience], "messages": [message]}
 
 
 _ANN = {"data": {"type": "profile", "attributes": {"email": "ann@shop.test"}}}
@@ -89,6 +97,8 @@ IDS: Mapping[str, str] = {
     "update_image_for_campaign_message": "$text:campaign-message",
     "get_image_for_campaign_message": "$text:campaign-message",
     "get_image_id_for_campaign_message": "$text:campaign-message",
+    "get_tracking_setting": "$account",
+    "update_tracking_setting": "$account",
     "get_client_ip_allowlist": "integration-egress",
 }
 """Call → the id in its path, where it is not the id of the type that the path names."""
@@ -110,11 +120,13 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_template": {"editor_type": "CODE", "html": "<p>Hello</p>"},
     "upload_image_from_url": {"import_from_url": PIXEL},
     "create_push_token": {"platform": "ios", "profile": _ANN},
-    "create_flow": {"definition": {
+    "create_flow": {
+        "definition": {
             "triggers": [],
             "actions": [_MAIL | {"temporary_id": "a", "links": {"next": None}}],
             "entry_action_id": "a",
-        }},
+        }
+    },
     "create_custom_metric": {
         "definition": {"aggregation_method": "count", "metric_groups": [{"metric_id": "$metric"}]}
     },
@@ -167,6 +179,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     },
     "create_campaign": _campaign({"channel": "email", "label": "One", "content": {"subject": "Hello"}}),
     "create_campaign:text": _campaign({"channel": "sms", "content": {"body": "Hello"}}),
+    "create_campaign@2026-10-15": _omni({"channel": "email", "subject": "Hello", "template_id": "$template"}),
+    "create_campaign:text@2026-10-15": _omni({"channel": "sms", "body": "Hello"}),
     "query_campaign_values": _REPORT,
     "query_flow_values": _REPORT,
     "query_flow_series": _REPORT | {"interval": "daily"},
@@ -179,7 +193,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "update_flow_action": {"definition": _MAIL | {"id": "$flow-action"}},
     "render_template": {"context": {}},
 }
-"""Call → attributes beyond, or instead of, the required ones."""
+"""Call → attributes beyond, or instead of, the required ones; with the revision where it takes others."""
 
 RELATIONSHIPS: Mapping[str, Mapping[str, Any]] = {
     "create_tag": {"tag-group": ref("tag-group", "$tag-group")},
@@ -223,8 +237,8 @@ DATA: Mapping[str, Any] = {
 def calls(catalogue: Catalogue, methods: frozenset[str]) -> list[str]:
     """Every operation that an SDK has, in the order in which they can be called."""
     operations = {name: one for name, one in catalogue.operations.items() if name in methods}
-    first = [name for name in FIRST if name.partition(":")[0] in operations]
-    last = [name for name in LAST if name in operations]
+    first = [name for name in FIRST.split() if name.partition(":")[0] in operations]
+    last = [name for name in LAST.split() if name in operations]
     age = {operations[name.partition(":")[0]].resource: number for number, name in enumerate(first)}
 
     def turn(name: str) -> tuple[int, int]:
@@ -253,7 +267,8 @@ def arguments(catalogue: Catalogue, call: str, known: Mapping[str, str]) -> tupl
         if isinstance(made, dict):
             if operation.kind == "item":
                 made["id"] = given[0]
-            made = _with(made, "attributes", ATTRIBUTES.get(call, {}))
+            attributes = ATTRIBUTES.get(f"{call}@{catalogue.revision}", ATTRIBUTES.get(call, {}))
+            made = _with(made, "attributes", attributes)
             made = _with(made, "relationships", {k: {"data": v} for k, v in RELATIONSHIPS.get(call, {}).items()})
         given.append({"data": made})
     return _filled(given, known), _filled(OPTIONS.get(call, {}), known)

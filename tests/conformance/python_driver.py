@@ -35,10 +35,15 @@ def answer(asked):
     return {"type": type(found).__name__, "value": found.to_dict() if hasattr(found, "to_dict") else found}
 
 
+def say(message):
+    sys.stdout.write(json.dumps(message, default=lambda one: one.isoformat()) + "\n")
+    sys.stdout.flush()
+
+
 def main():
-    print(json.dumps(sorted(methods("http://127.0.0.1", "pk_nobody"))), flush=True)
+    say(sorted(methods("http://127.0.0.1", "pk_nobody")))
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line)), default=lambda one: one.isoformat()), flush=True)
+        say(answer(json.loads(line)))
 
 
 main()

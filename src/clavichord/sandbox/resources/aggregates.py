@@ -17,7 +17,7 @@ from clavichord.sandbox.cursors import Position
 from clavichord.sandbox.documents import Resource
 from clavichord.sandbox.errors import invalid
 from clavichord.sandbox.filters import Condition, Literal
-from clavichord.spec import FilterRule
+from clavichord.spec import FilterRule, load
 
 _AT = "/data/attributes"
 _YEAR = 366 * 86_400
@@ -78,7 +78,7 @@ def _read(call: Call) -> _Asked:
     generic.required(call, "metric", given["metric_id"])
     if not given["measurements"]:
         raise invalid("At least one measurement is required.", pointer=f"{_AT}/measurements")
-    conditions = _conditions(call, given["filter"])
+    conditions = _conditions(given["filter"])
     bounds: dict[str, int] = {}
     for condition in [one for one in conditions if one.field == "datetime"]:
         bounds[condition.operator] = _instant(condition, zone)
@@ -106,9 +106,10 @@ def _zone(name: str) -> ZoneInfo:
         raise invalid(inferred.CHOICE.format(given=name, name="timezone"), pointer=f"{_AT}/timezone") from None
 
 
-def _conditions(call: Call, texts: list[str]) -> list[Condition]:
-    """The list of filters, all of which must hold; dimensions have names like `$message` and `Campaign Name`."""
-    schema = call.engine.catalogue.schema("MetricAggregateQueryResourceObject")
+def _conditions(texts: list[str]) -> list[Condition]:
+    """The list of filters, all of which must hold; dimensions have names like `$message` and `Campaign Name`, the same
+    in every revision."""
+    schema = load().schema("MetricAggregateQueryResourceObject")
     dimensions = schema["properties"]["attributes"]["properties"]["by"]["items"]["enum"]
     rules = [_TIME, *(FilterRule(name, single=("equals", "contains"), list=("any",)) for name in dimensions)]
     names = sorted((rule.field for rule in rules), key=len, reverse=True)
