@@ -1,6 +1,6 @@
-"""Every answer of every sandbox in the test process, held to the specification: status, body, schema, form of errors.
+"""Every answer of every sandbox in the test process, held to the specification: status, schema, form of errors.
 
-Schemas are taken strictly: a member that the specification does not have is a departure, and so is a missing one, unless
+Schemas are taken strictly: a member that the specification does not have is a fault, and so is a missing one, unless
 `fields[…]` asked for fewer. Departures that are right because the real API departs are listed here with their source.
 """
 
@@ -78,7 +78,7 @@ DEPARTURES: Mapping[str, str] = {
     r"(campaign|flow|form|segment)-(values|series)-report/id: not specified": "recorded (FACTS §9.14)",
     r'metric-aggregate/attributes: "data" is a required property': "return_fields leaves it out (FACTS §9.15)",
 }
-"""What is right although the specification says otherwise, as a pattern for a whole fault → where that is known from."""
+"""What is right although the specification says otherwise: a pattern for a whole fault → where that is known from."""
 
 
 def faults(entry: Entry, answered: bytes) -> Iterator[str]:
@@ -94,8 +94,8 @@ def faults(entry: Entry, answered: bytes) -> Iterator[str]:
 def _of_error(entry: Entry, answered: bytes) -> Iterator[str]:
     try:
         body = msgspec.json.decode(answered)
-    except msgspec.DecodeError as error:
-        yield f"not JSON: {error}"
+    except msgspec.DecodeError as malformed:
+        yield f"not JSON: {malformed}"
         return
     for error in _ERROR.iter_errors(body):
         yield from _told(error, body)
@@ -116,8 +116,8 @@ def _of_success(entry: Entry, answered: bytes) -> Iterator[str]:
         return
     try:
         body = msgspec.json.decode(answered)
-    except msgspec.DecodeError as error:
-        yield f"not JSON: {error}"
+    except msgspec.DecodeError as malformed:
+        yield f"not JSON: {malformed}"
         return
     sparse = "fields%5B" in entry.query or "fields[" in entry.query
     try:

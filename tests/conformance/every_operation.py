@@ -40,6 +40,8 @@ create_campaign get_message_ids_for_campaign get_audience_ids_for_campaign get_v
 tag_campaigns assign_template_to_campaign_message
 create_campaign:text update_image_for_campaign_message
 refresh_campaign_recipient_estimation send_campaign
+create_brand_logo list_billing_usage get_brand_email_defaults
+create_text_messaging_configuration create_text_messaging_sender get_text_messaging_senders
 """
 """They leave something behind; all others follow: creations, readings, changes, at last deletions, youngest first.
 `create_campaign:text` is another call of create_campaign, and `$text:campaign` is what it made."""
@@ -78,12 +80,34 @@ _ANN = {"data": {"type": "profile", "attributes": {"email": "ann@shop.test"}}}
 _EVENT = {"properties": {"sku": "a"}, "metric": {"data": {"type": "metric", "attributes": {"name": "Order"}}}}
 _LETTER = {"subject_line": "Hello", "from_email": "ann@shop.test", "template_id": "$template"}
 _MAIL = {"type": "send-email", "data": {"message": _LETTER}}
+_BLOCK = {"content_type": "block", "type": "html", "data": {"content": "x", "display_options": {}}}
 _STEP: dict[str, Any] = {"columns": [{"rows": []}]}
 _ITEM = {"title": "A", "description": "d", "url": "https://shop.test/a"}
 _RECORD = {"type": "data-source-record", "attributes": {"record": {"id": "a", "name": "A"}}}
 _REPORT = {"timeframe": {"key": "last_7_days"}, "conversion_metric_id": "$metric", "statistics": ["recipients"]}
 _SUBMITS = {"timeframe": {"key": "last_7_days"}, "statistics": ["submits"]}
 _MEMBERS = {"timeframe": {"key": "last_7_days"}, "statistics": ["total_members"]}
+
+_BUSINESS = {
+    "first_name": "Ann",
+    "last_name": "Lee",
+    "phone_number": "+12025550123",
+    "email": "ann@shop.test",
+    "address": {
+        "street_address_1": "1 Main Street",
+        "city": "Boston",
+        "region": "MA",
+        "postal_code": "02111",
+        "country": "US",
+    },
+    "business_type": "PRIVATE_PROFIT",
+    "business_name": "Shop",
+    "business_website": "https://shop.test",
+    "business_registration_country": "US",
+    "business_registration_authority": "EIN",
+    "business_registration_number": "12-3456789",
+}
+_REGISTRATION = "text-messaging-sender-registration"
 
 IDS: Mapping[str, str] = {
     "get_custom_metric_for_mapped_metric": "viewed_product",
@@ -98,6 +122,8 @@ IDS: Mapping[str, str] = {
     "get_image_for_campaign_message": "$text:campaign-message",
     "get_image_id_for_campaign_message": "$text:campaign-message",
     "get_tracking_setting": "$account",
+    "get_brand_voice": "$account",
+    "update_brand_voice": "$account",
     "update_tracking_setting": "$account",
     "get_client_ip_allowlist": "integration-egress",
 }
@@ -130,7 +156,10 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_custom_metric": {
         "definition": {"aggregation_method": "count", "metric_groups": [{"metric_id": "$metric"}]}
     },
-    "create_form": {"definition": {"versions": [{"steps": [_STEP, _STEP], "type": "popup", "name": "V"}]}},
+    "create_form": {
+        "definition": {"versions": [{"steps": [_STEP, _STEP], "type": "popup", "name": "V"}]},
+        "ab_test": False,
+    },
     "create_webhook": {"secret_key": "s" * 16},
     "create_coupon": {"external_id": "SALE"},
     "create_object_schema": {"properties": [{"id": 1, "name": "name", "type": "string"}]},
@@ -181,6 +210,23 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_campaign:text": _campaign({"channel": "sms", "content": {"body": "Hello"}}),
     "create_campaign@2026-10-15": _omni({"channel": "email", "subject": "Hello", "template_id": "$template"}),
     "create_campaign:text@2026-10-15": _omni({"channel": "sms", "body": "Hello"}),
+    "create_text_messaging_sender": {
+        "sender_type": "toll_free",
+        _REGISTRATION: {"data": {"type": _REGISTRATION, "attributes": _BUSINESS}},
+    },
+    "create_text_messaging_sender_registration": _BUSINESS,
+    "create_universal_content@2026-10-15": {"definition": _BLOCK},
+    "clone_universal_content": {"id": "$template-universal-content"},
+    "create_flow_action": {
+        "definition": {"temporary_id": "n", "type": "time-delay", "data": {"unit": "days", "value": 1}},
+        "anchor-action": {
+            "data": {
+                "type": "flow-action",
+                "id": "$flow-action",
+                "attributes": {"definition": {"type": "send-email", "links": {"next": "n"}}},
+            }
+        },
+    },
     "query_campaign_values": _REPORT,
     "query_flow_values": _REPORT,
     "query_flow_series": _REPORT | {"interval": "daily"},
@@ -196,6 +242,12 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
 """Call → attributes beyond, or instead of, the required ones; with the revision where it takes others."""
 
 RELATIONSHIPS: Mapping[str, Mapping[str, Any]] = {
+    "create_brand_logo": {"image": ref("image", "$image")},
+    "publish_form": {"form": ref("form", "$form")},
+    "unpublish_form": {"form": ref("form", "$form")},
+    "create_text_messaging_sender_registration": {
+        "text-messaging-sender": ref("text-messaging-sender", "$text-messaging-sender")
+    },
     "create_tag": {"tag-group": ref("tag-group", "$tag-group")},
     "create_webhook": {"webhook-topics": refs("webhook-topic", "$webhook-topic")},
     "create_catalog_variant": {"item": ref("catalog-item", "$catalog-item")},

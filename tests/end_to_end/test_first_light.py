@@ -12,7 +12,7 @@ from pathlib import Path
 import demo
 import duckdb
 import pytest
-from conftest import ROOT, Project, SandboxProcess, StartSandbox
+from tests.end_to_end.processes import ROOT, Project, SandboxProcess, StartSandbox
 
 
 def test_the_demo_ends_as_it_must(tmp_path: Path) -> None:
