@@ -18,7 +18,7 @@ help:            ## this list
 demo: .venv/.ready .demo/data.ready   ## the main job: a real shop's orders, source → Klaviyo sandbox → warehouse
 	$(BIN)/python examples/cdnow/demo.py
 
-test: .venv/.ready .venvs/klaviyo-api-24/.ready .demo/data.ready   ## everything; ends with pytest's own summary
+test: .venv/.ready .venvs/klaviyo-api-24/.ready .venvs/klaviyo-api-25/.ready .venvs/klaviyo-node-23/.ready .demo/data.ready   ## everything; ends with pytest's own summary
 	$(BIN)/python -m pytest
 
 check: .venv/.ready .venvs/klaviyo-api-25/.ready   ## ruff, mypy --strict, import directions, drift of the generated files

@@ -74,6 +74,7 @@ DEPARTURES: Mapping[str, str] = {
     r"flow-message/relationships/image: not specified": "recorded (get_flow_message)",
     r"(campaign|flow)-message/relationships/(template|image)/data: null is not .*": "recorded (get_campaign_message)",
     r"object-type/relationships/draft-schema/data: null is not .*": "JSON:API: an empty to-one relationship",
+    r"brand-social-group/attributes/social_links/\*: .*": "only one platform is published (inferred.CHOICES)",
     r"webhook-topic/attributes: not specified": "recorded (get_webhook_topics)",
     r"(campaign|flow|form|segment)-(values|series)-report/id: not specified": "recorded (FACTS §9.14)",
     r'metric-aggregate/attributes: "data" is a required property': "return_fields leaves it out (FACTS §9.15)",

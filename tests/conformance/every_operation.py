@@ -40,6 +40,7 @@ create_campaign get_message_ids_for_campaign get_audience_ids_for_campaign get_v
 tag_campaigns assign_template_to_campaign_message
 create_campaign:text update_image_for_campaign_message
 refresh_campaign_recipient_estimation send_campaign
+create_translation create_translation:content create_translation:message create_translation:variation
 create_brand_logo list_billing_usage get_brand_email_defaults
 create_text_messaging_configuration create_text_messaging_sender get_text_messaging_senders
 """
@@ -107,6 +108,7 @@ _BUSINESS = {
     "business_registration_authority": "EIN",
     "business_registration_number": "12-3456789",
 }
+_LOCALES = {"source_locale": "en", "target_locales": ["fr"], "fallback_locale": "en"}
 _REGISTRATION = "text-messaging-sender-registration"
 
 IDS: Mapping[str, str] = {
@@ -121,6 +123,12 @@ IDS: Mapping[str, str] = {
     "update_image_for_campaign_message": "$text:campaign-message",
     "get_image_for_campaign_message": "$text:campaign-message",
     "get_image_id_for_campaign_message": "$text:campaign-message",
+    "get_template_universal_content_for_translation": "$content:translation",
+    "get_template_universal_content_id_for_translation": "$content:translation",
+    "get_flow_message_for_translation": "$message:translation",
+    "get_flow_message_id_for_translation": "$message:translation",
+    "get_campaign_variation_for_translation": "$variation:translation",
+    "get_campaign_variation_id_for_translation": "$variation:translation",
     "get_tracking_setting": "$account",
     "get_brand_voice": "$account",
     "update_brand_voice": "$account",
@@ -210,6 +218,11 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_campaign:text": _campaign({"channel": "sms", "content": {"body": "Hello"}}),
     "create_campaign@2026-10-15": _omni({"channel": "email", "subject": "Hello", "template_id": "$template"}),
     "create_campaign:text@2026-10-15": _omni({"channel": "sms", "body": "Hello"}),
+    "create_translation": _LOCALES,
+    "create_translation:content": _LOCALES,
+    "create_translation:message": _LOCALES,
+    "create_translation:variation": _LOCALES,
+    "create_template_preview_send_job": {"recipients": ["ann@shop.test"]},
     "create_text_messaging_sender": {
         "sender_type": "toll_free",
         _REGISTRATION: {"data": {"type": _REGISTRATION, "attributes": _BUSINESS}},
@@ -242,6 +255,13 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
 """Call → attributes beyond, or instead of, the required ones; with the revision where it takes others."""
 
 RELATIONSHIPS: Mapping[str, Mapping[str, Any]] = {
+    "create_translation": {"template": ref("template", "$template")},
+    "create_translation:content": {
+        "template-universal-content": ref("template-universal-content", "$template-universal-content")
+    },
+    "create_translation:message": {"flow-message": ref("flow-message", "$flow-message")},
+    "create_translation:variation": {"campaign-variation": ref("campaign-variation", "$campaign-variation")},
+    "create_template_preview_send_job": {"template": ref("template", "$template")},
     "create_brand_logo": {"image": ref("image", "$image")},
     "publish_form": {"form": ref("form", "$form")},
     "unpublish_form": {"form": ref("form", "$form")},

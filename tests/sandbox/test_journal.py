@@ -140,6 +140,6 @@ def test_coverage_names_evidence_and_the_tests(own: Api) -> None:
     assert "tests/sandbox/test_journal.py::test_coverage_names_evidence_and_the_tests" in row["tests"]
     assert report["operations"]["create_client_event"]["evidence"] == "spec"
     sender = report["operations"]["get_text_messaging_senders"]
-    assert (sender["evidence"], sender["revisions"]) == ("inferred", {"2026-10-15": "not implemented"})
+    assert (sender["evidence"], sender["revisions"]) == ("inferred", {"2026-10-15": "implemented"})
     assert report["totals"]["2026-07-15"]["operations"] == 345
     assert report["totals"]["2026-10-15"]["operations"] == 434

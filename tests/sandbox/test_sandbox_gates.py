@@ -91,14 +91,20 @@ def test_paths_and_methods(api: Api) -> None:
     assert api("TRACE", "/api/lists").status == 405
 
 
-def test_what_is_not_implemented_says_so_by_name(api: Api) -> None:
-    for method, path, operation in [
-        ("POST", "/api/campaigns", "create_campaign"),
-        ("GET", "/api/text-messaging-senders", "get_text_messaging_senders"),
-    ]:
-        reply = api(method, path, {} if method == "POST" else None, headers={"revision": "2026-10-15"})
+def test_what_is_not_implemented_says_so_by_name() -> None:
+    with running(limits="off") as served:
+        behaviours = served.sandbox.releases.newest.behaviours
+        assert isinstance(behaviours, dict)
+        del behaviours["get_lists"]
+        api = Api(served.base_url, "pk_gap")
+        reply = api("GET", "/api/lists", headers={"revision": "2026-10-15"})
         assert (reply.status, reply.errors[0]["code"]) == (501, "not_implemented")
-        assert operation in reply.errors[0]["detail"]
+        assert "get_lists" in reply.errors[0]["detail"]
+        assert api("GET", "/_sandbox/coverage").json["operations"]["get_lists"]["revisions"] == {
+            "2026-07-15": "implemented",
+            "2026-10-15": "not implemented",
+        }
+        assert api.get("/api/lists").status == 200
 
 
 def test_every_operation_of_the_catalogue_is_answered(api: Api) -> None:
