@@ -107,3 +107,68 @@ def test_a_removal_waits_until_the_profile_is_confirmed(project: Project) -> Non
     report = project.run(MIRROR)
     assert report.classes["rejected"] == 1
     assert "c00003" in project.members("VIP")
+
+
+MEMBERS = """\
+sync: vips
+from: {file: customers.csv, key: customer_id}
+to: lists
+list: VIP
+create: true
+mode: mirror
+member: {external_id: customer_id, email: email(address)}
+member_if: tier = 'gold'
+"""
+
+
+def test_a_sync_of_its_own_for_one_list(project: Project) -> None:
+    project.customers(customer(i) for i in range(30))
+    assert project.run(MEMBERS).exit_code == 0
+    assert project.members("VIP") == gold(range(30))
+    assert set(project.profiles()) == gold(range(30))  # who is not a member is not made known either
+    assert {p["first_name"] for p in project.profiles().values()} == {None}
+    project.customers(customer(i, tier="tin" if i == 3 else "gold") for i in range(29) if i != 6)
+    report = project.run(MEMBERS)
+    assert project.members("VIP") == {f"c{i:05}" for i in range(29)} - {"c00003", "c00006"}
+    assert report.removed == {"confirmed": 1}  # c00006; c00003 is still in the source
+
+
+def test_a_list_needs_identifiers_only(project: Project) -> None:
+    project.customers([customer(1)])
+    text = MEMBERS.replace("member: {external_id: customer_id, email: email(address)}", "member: {first_name: first}")
+    (mistake,) = project.check(text)
+    assert 'member.first_name: "first_name" identifies nobody' in mistake
+
+
+SUPPRESS = """\
+sync: blocked
+from: {file: customers.csv, key: customer_id}
+to: suppressions
+email: email(address)
+suppress_if: tier = 'blocked'
+mode: mirror
+"""
+
+
+def suppressed(project: Project) -> set[str]:
+    found = project.all("get_profiles", **{"page[size]": "100", "additional-fields[profile]": "subscriptions"})
+    marketing = {p["attributes"]["email"]: p["attributes"]["subscriptions"]["email"]["marketing"] for p in found}
+    return {
+        email for email, one in marketing.items() if any(s["reason"] == "USER_SUPPRESSED" for s in one["suppression"])
+    }
+
+
+def test_suppressions_follow_the_source(project: Project) -> None:
+    project.customers(customer(i, tier="blocked" if i < 3 else "tin") for i in range(6))
+    assert project.run(SUPPRESS).exit_code == 0
+    assert suppressed(project) == {f"person{i}@shop.example" for i in range(3)}
+    # One is released, one has left the source, one comes in.
+    project.customers(customer(i, tier="blocked" if i in (0, 5) else "tin") for i in range(6) if i != 2)
+    report = project.run(SUPPRESS)
+    assert (report.exit_code, report.removed) == (0, {"confirmed": 1})
+    assert suppressed(project) == {"person0@shop.example", "person5@shop.example"}
+    assert project.run(SUPPRESS).classes["unchanged"] == 5
+
+    lift = SUPPRESS.replace("sync: blocked", "sync: lift").replace("mode: mirror", "mode: lift")
+    assert project.run(lift).classes["confirmed"] == 2
+    assert suppressed(project) == set()

@@ -8,9 +8,13 @@ from typing import Any
 from clavichord.sync.definition import SyncDefinition
 from clavichord.sync.destination import Destination
 from clavichord.sync.destinations.events import Events
+from clavichord.sync.destinations.lists import Lists
 from clavichord.sync.destinations.profiles import Profiles
+from clavichord.sync.destinations.suppressions import Suppressions
 
-DESTINATIONS: Mapping[str, Destination[Any]] = {destination.to: destination for destination in (Profiles(), Events())}
+DESTINATIONS: Mapping[str, Destination[Any]] = {
+    destination.to: destination for destination in (Profiles(), Events(), Lists(), Suppressions())
+}
 
 
 def destination_of(definition: SyncDefinition) -> Destination[Any]:

@@ -37,15 +37,16 @@ class ListMembership(Block):
 class Memberships:
     """The lists of one file."""
 
-    def __init__(self, lists: Sequence[ListMembership], base: str = "lists") -> None:
+    def __init__(self, lists: Sequence[ListMembership], base: str | None = "lists") -> None:
         self.lists = lists
         self.base = base
+        """the key under which they stand, None: the file itself is one"""
         self.by_part = {entry.part: entry for entry in lists}
 
     def fields(self) -> Iterator[Field]:
         for i, entry in enumerate(self.lists):
             if entry.member_if is not None:
-                yield Field("member", entry.list, (self.base, i, "member_if"), entry.member_if, "condition")
+                yield Field("member", entry.list, self._path(i, "member_if"), entry.member_if, "condition")
 
     def parts(self, slots: Slots) -> Iterator[Part]:
         for entry in self.lists:
@@ -91,7 +92,7 @@ class Memberships:
             yield ListName(entry.list, self._path(i, "list"), entry.create)
 
     def _path(self, index: int, key: str) -> Path:
-        return (self.base, index, key)
+        return (key,) if self.base is None else (self.base, index, key)
 
 
 def _removal(entry: ListMembership, identity: str) -> Entry:

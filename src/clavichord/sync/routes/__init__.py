@@ -9,7 +9,19 @@ from clavichord.sync.routes.events import BulkEvents
 from clavichord.sync.routes.lists import Leave
 from clavichord.sync.routes.profiles import Import, Upsert
 from clavichord.sync.routes.route import Route
+from clavichord.sync.routes.suppressions import Lift, Suppress
 
 ROUTES: Mapping[str, Route] = {
-    route.name: route for route in (Import(), Upsert(), BulkEvents(), Leave(), Subscribe(), Look(), Unsubscribe())
+    route.name: route
+    for route in (
+        Import(),
+        Upsert(),
+        BulkEvents(),
+        Leave(),
+        Subscribe(),
+        Look(),
+        Unsubscribe(),
+        Suppress(),
+        Lift(),
+    )
 }
