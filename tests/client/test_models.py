@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +124,9 @@ def test_every_type_has_its_attributes(name: str) -> None:
 
 def test_there_is_a_model_of_every_type() -> None:
     assert set(MODELS) == {name for revision in REVISIONS for name in load(revision).types}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_threads_may_all_begin_at_once() -> None:
+    done = subprocess.run([sys.executable, str(Path(__file__).with_name("cold_threads.py"))], check=False, timeout=60)
+    assert done.returncode == 0, f"{done.returncode} of 40 processes crashed"

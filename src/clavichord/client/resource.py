@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -199,9 +200,17 @@ class _Identifieds(Struct):
     data: list[Identifier]
 
 
-@cache
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = Lock()
+
+
 def _decoder(kind: Any, model: type[Resource] | None = None) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind[model] if model is not None else kind)
+    found = _decoders.get((kind, model))
+    if found is None:
+        with _making:  # msgspec crashes the process when threads look at a type for the first time at once
+            found = _decoders.get((kind, model)) or msgspec.json.Decoder(kind[model] if model is not None else kind)
+            _decoders[kind, model] = found
+    return found
 
 
 def unreadable(response: Response, reason: str) -> InvalidResponse:

@@ -26,6 +26,10 @@ class _Table(msgspec.Struct, frozen=True):
     types: list[ResourceType]
 
 
+# Made here, under the import lock: msgspec crashes the process when threads look at a type for the first time at once.
+_decode = msgspec.json.Decoder(_Table).decode
+
+
 class Catalogue:
     """One revision of the API: operations, resource types, schemas. Immutable; `load` shares one per revision."""
 
@@ -87,4 +91,4 @@ def load(revision: str = REVISION) -> Catalogue:
         schemas = (data / f"{revision}.schemas.z").read_bytes()
     except FileNotFoundError:
         raise ValueError(f"no catalogue for revision {revision!r}; packaged: {', '.join(REVISIONS)}") from None
-    return Catalogue(msgspec.json.decode(zlib.decompress(operations), type=_Table), schemas)
+    return Catalogue(_decode(zlib.decompress(operations)), schemas)
