@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clavichord.client.errors import (
         APIError,
         AuthenticationFailed,
+        AuthorizationRefused,
         ConfigurationError,
         Conflict,
         InvalidRequest,
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
         PayloadTooLarge,
         PermissionDenied,
         RateLimited,
+        ReconnectRequired,
         ServerError,
         Timeout,
         TransportError,
         UnsupportedMediaType,
     )
     from clavichord.client.filters import F, Filter, has
+    from clavichord.client.install import Install
     from clavichord.client.jobs import JobUnfinished
+    from clavichord.client.oauth import AsyncOAuth, OAuth
     from clavichord.client.operation import AsyncPager, Page, Pager
     from clavichord.client.pacing import Budget, Pacing
+    from clavichord.client.tokens import MemoryTokens, SQLiteTokens, Tokens, TokenStore
     from clavichord.client.types import UNSET, Call, Response, Timeouts
     from clavichord.client.uploads.report import RowResult, RowsRefused, UploadReport, UploadStopped
     from clavichord.client.verbs.identity import IdentityConflict, SharedIdentifier
@@ -46,9 +51,11 @@ __all__ = [
     "APIError",
     "ApiKey",
     "AsyncKlaviyo",
+    "AsyncOAuth",
     "AsyncPager",
     "Auth",
     "AuthenticationFailed",
+    "AuthorizationRefused",
     "Budget",
     "Call",
     "ConfigurationError",
@@ -56,25 +63,32 @@ __all__ = [
     "F",
     "Filter",
     "IdentityConflict",
+    "Install",
     "InvalidRequest",
     "InvalidResponse",
     "JobUnfinished",
     "Klaviyo",
     "KlaviyoError",
+    "MemoryTokens",
     "NotFound",
+    "OAuth",
     "Pacing",
     "Page",
     "Pager",
     "PayloadTooLarge",
     "PermissionDenied",
     "RateLimited",
+    "ReconnectRequired",
     "Response",
     "RowResult",
     "RowsRefused",
+    "SQLiteTokens",
     "ServerError",
     "SharedIdentifier",
     "Timeout",
     "Timeouts",
+    "TokenStore",
+    "Tokens",
     "TransportError",
     "UnsupportedMediaType",
     "UploadReport",
@@ -90,8 +104,11 @@ _HOMES = {
     "client": ("AsyncKlaviyo", "Klaviyo"),
     "filters": ("F", "Filter", "has"),
     "jobs": ("JobUnfinished",),
+    "install": ("Install",),
+    "oauth": ("AsyncOAuth", "OAuth"),
     "operation": ("AsyncPager", "Page", "Pager"),
     "pacing": ("Budget", "Pacing"),
+    "tokens": ("MemoryTokens", "SQLiteTokens", "TokenStore", "Tokens"),
     "types": ("UNSET", "Call", "Response", "Timeouts"),
     "uploads.report": ("RowResult", "RowsRefused", "UploadReport", "UploadStopped"),
     "verbs.identity": ("IdentityConflict", "SharedIdentifier"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clavichord.cli.failures import keep_secret, log_to
-from clavichord.client.client import BASE_URL, AsyncKlaviyo
-from clavichord.client.types import Call
+from clavichord.client.client import AsyncKlaviyo
+from clavichord.client.types import BASE_URL, Call
 from clavichord.sync.definition import Account, Secret, SyncDefinition
 from clavichord.sync.definition import Project as ProjectFile
 from clavichord.sync.documents import load_project, load_sync

@@ -15,10 +15,9 @@ from clavichord.client.pacing import Budget, Pacing
 from clavichord.client.pages import walk
 from clavichord.client.routes import ad_hoc, named
 from clavichord.client.transports import AsyncTransport, Transport
-from clavichord.client.types import Hook, Query, Response, Timeouts
+from clavichord.client.types import BASE_URL, Hook, Query, Response, Timeouts
 from clavichord.spec import REVISION
 
-BASE_URL = "https://a.klaviyo.com"
 T = TypeVar("T")
 
 

@@ -153,7 +153,7 @@ class Core:
             pause: float | None = None
             if not done:
                 pause = self._pause(route, payload, failure, slot, attempt)
-                if status == 401 and not renewed and isinstance(failure, Reply):
+                if status == 401 and signed and not renewed and isinstance(failure, Reply):
                     renewed = True
                     try:
                         if (yield from self.auth.renew(failure, signed)):

@@ -128,8 +128,26 @@ class AuthenticationFailed(APIError):
 
     fix = (
         "Check the API key: a private key of this account (it begins with pk_), still listed under "
-        "Settings > API keys, without spaces or quotes."
+        "Settings > API keys, without spaces or quotes. Of an OAuth login: reconnect."
     )
+
+
+class ReconnectRequired(AuthenticationFailed):
+    """An OAuth install has ended (uninstalled, revoked, 90 days without use), or was never there."""
+
+    fix = "Reconnect: let the account's owner allow the app again (OAuth.authorize, or `clavichord auth login`)."
+
+
+class AuthorizationRefused(KlaviyoError):
+    """A callback of OAuth brought no authorization. `reason` is OAuth's word for it (RFC 6749 §4.1.2.1)."""
+
+    def __init__(self, reason: str, explanation: str) -> None:
+        super().__init__(reason, explanation)
+        self.reason = reason
+        self.explanation = explanation
+
+    def __str__(self) -> str:
+        return f"not authorized ({self.reason}): {self.explanation}"
 
 
 class PermissionDenied(APIError):

@@ -13,6 +13,7 @@ from clavichord.client.errors import InvalidResponse
 from clavichord.spec.types import Limit
 
 __all__ = [
+    "BASE_URL",
     "UNSET",
     "Call",
     "Document",
@@ -27,6 +28,8 @@ __all__ = [
     "Timeouts",
     "UnsetType",
 ]
+
+BASE_URL = "https://a.klaviyo.com"
 
 Query: TypeAlias = Mapping[str, Any] | str
 """Query parameters by wire name, or a query string that is already encoded."""
