@@ -122,6 +122,10 @@ class InvalidRequest(APIError):
 
     fix = "Correct the argument named above; nothing of this request took effect."
 
+    def advice(self) -> str:
+        missing = self.errors and all("does not exist" in found.detail for found in self.errors)
+        return NotFound.fix if missing else self.fix
+
 
 class AuthenticationFailed(APIError):
     """401: the key is wrong, deleted, or of another kind."""
@@ -159,7 +163,15 @@ class PermissionDenied(APIError):
     )
 
     def advice(self) -> str:
-        return "" if self.note else self.fix
+        from clavichord.client.routes import named
+
+        if self.note:
+            return ""
+        try:
+            scopes = " ".join(named(self.operation).scopes)
+        except ConfigurationError:  # a path that no packaged revision has
+            scopes = ""
+        return self.fix + (f" {self.operation} needs {scopes}." if scopes else "")
 
 
 class NotFound(APIError):
@@ -191,7 +203,7 @@ class Conflict(APIError):
 class PayloadTooLarge(APIError):
     """413: more than 5 MB after decompression (FACTS §3), or than the operation's own cap."""
 
-    fix = "Send fewer items in one request."
+    fix = "Send fewer items in one request; the upload verbs split by themselves."
 
 
 class UnsupportedMediaType(APIError):
