@@ -10,7 +10,7 @@ from tests.conformance import every_operation
 from tests.conformance.official_sdk import Account, Name, OfficialSDK, Refused, body
 from tests.sandbox.sandbox_api import Api
 
-from clavichord.sandbox.serve import Running
+from clavichord.sandbox.serve import Running, running
 from clavichord.spec import load
 
 _OPERATIONS: dict[Name, int] = {"klaviyo-api-24": 334, "klaviyo-api-25": 423, "klaviyo-node-23": 334}
@@ -86,3 +86,30 @@ def test_every_operation_gives_its_typed_object(
     assert not wrong, "\n".join(f"{call}: {got}" for call, got in wrong.items())
     unimplemented = {name for name in sdk.methods & operations.keys() if name not in release.behaviours}
     assert {call.partition(":")[0] for call in missing} == unimplemented
+
+
+def test_whatever_a_full_shop_lists_decodes(sdk: OfficialSDK) -> None:
+    """Every collection that can be read without an argument, in the account of `--seed demo`."""
+    with running(seed="demo", limits="off", job_delay=0) as served:
+        release = served.sandbox.releases.at(sdk.revision)
+        account = Account(sdk, served.base_url, "pk_demo")
+        listed = [
+            operation
+            for name, operation in release.catalogue.operations.items()
+            if (operation.kind, operation.method) == ("collection", "GET")
+            and not operation.filter_required
+            and name in sdk.methods & release.behaviours.keys()
+            and name not in every_operation.OPTIONS
+        ]
+        assert len(listed) >= 40
+        rows = {}
+        for operation in listed:
+            try:
+                given = account.call(operation.id)
+            except Refused as refused:
+                assert (refused.status, operation.id) == (403, "get_object_types"), refused
+                continue
+            assert given.type == operation.response
+            rows[operation.id] = len(given.value["data"])
+    assert rows["get_profiles"] == 20
+    assert rows["get_events"] == 200
