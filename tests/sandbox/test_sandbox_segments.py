@@ -398,6 +398,63 @@ def test_suppressing_a_segment(shop: Shop) -> None:
     assert shop.get(path, filter='equals(list_id,"x")').ids == []
 
 
+def test_countries_of_phone_numbers(shop: Shop) -> None:
+    numbers = {"a": "+12025550123", "b": "+14165550123", "c": "+33612345678", "d": "+15555555555", "e": None}
+    for name, number in numbers.items():
+        shop.profile(email=f"{name}@shop.test", first_name=name, phone_number=number)
+
+    def codes(operator: str, *countries: str) -> str:
+        return shop.fitting(prop("phone_number", type="string", operator=operator, value=list(countries)))
+
+    assert codes("phone-country-code-in", "US") == "ad"
+    assert codes("phone-country-code-in", "CA", "FR") == "bc"
+    assert codes("phone-country-code-not-in", "US", "CA") == "ce"
+
+
+def test_nothing_is_predicted(shop: Shop) -> None:
+    people(shop, a="gold", b="tin")
+    for dimension, given, fitting in (
+        ("predicted_clv", {"type": "numeric", "operator": "greater-than", "value": 0}, ""),
+        ("predicted_clv", {"type": "numeric", "operator": "not-equals", "value": 0}, "ab"),
+        ("predicted_gender", {"type": "string", "operator": "not-equals", "value": "uncertain"}, "ab"),
+        ("expected_date_of_next_purchase", {"type": "date", "operator": "after", "date": "2020-01-01T00:00:00Z"}, ""),
+    ):
+        condition = {"type": "profile-predictive-analytics", "dimension": dimension, "filter": given}
+        assert shop.fitting(condition) == fitting, (dimension, given)
+
+
+def test_permissions_of_whatsapp(shop: Shop) -> None:
+    for number, name in enumerate("abc"):
+        shop.profile(phone_number=f"+1202555012{number}", first_name=name)
+
+    def says(action: str, number: int) -> None:
+        said = {"SUBSCRIBED": "create", "UNSUBSCRIBED": "delete"}
+        consent = next(word for word, verb in said.items() if verb == action)
+        entry = {"whatsapp": {"marketing": {"consent": consent}}}
+        list_id = shop.list(opt_in_process="single_opt_in") if action == "create" else None
+        asked = {"phone_number": f"+1202555012{number}", "subscriptions": entry}
+        assert shop.consent(action, asked, list_id=list_id).status == 202
+
+    says("create", 0)
+    says("delete", 1)
+
+    def permitted(status: str, channel: str = "whatsapp_marketing", **permission: Any) -> str:
+        wanted = {"reachable_status": status, **permission}
+        return shop.fitting({"type": "profile-permissions", "channel": channel, "permission": wanted})
+
+    assert permitted("explicitly_reachable", filters=[]) == "a"
+    assert permitted("explicitly_reachable", filters=[{"field": "subscribe_method", "method": "api"}]) == "a"
+    assert permitted("explicitly_reachable", filters=[{"field": "subscribe_method", "method": "form"}]) == ""
+    yesterday = {"type": "date", "operator": "before", "date": "2026-03-09T00:00:00Z"}
+    assert permitted("explicitly_reachable", filters=[{"field": "effective_date", "filter": yesterday}]) == ""
+    assert permitted("implicitly_or_explicitly_reachable") == "a"
+    assert permitted("implicitly_reachable") == ""
+    assert permitted("explicitly_unreachable", filters=[]) == "b"
+    assert permitted("implicitly_unreachable") == "c"
+    assert permitted("implicitly_or_explicitly_unreachable") == "bc"
+    assert permitted("implicitly_unreachable", "whatsapp_transactional") == "abc"
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -409,11 +466,12 @@ def test_suppressing_a_segment(shop: Shop) -> None:
             "filter": {"type": "numeric", "operator": "less-than", "value": 5},
         },
         {
-            "type": "profile-predictive-analytics",
-            "dimension": "predicted_clv",
+            "type": "profile-has-custom-object",
+            "object_type_id": "1",
+            "object_type_relationship_id": "1",
             "filter": {"type": "numeric", "operator": "greater-than", "value": 5},
+            "filters": [],
         },
-        prop("phone_number", type="string", operator="phone-country-code-in", value=["US"]),
         consent(
             "sms",
             True,

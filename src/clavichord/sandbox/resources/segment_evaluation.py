@@ -24,9 +24,7 @@ _MEMBER = re.compile(r"(location|properties)\[(?:'(.*)'|\"(.*)\")\]", re.DOTALL)
 _DATES = ("created", "updated", "last_event_date")
 _UNKNOWN_CONDITIONS = {
     "profile-postal-code-distance": "there are no coordinates of postal codes",
-    "profile-predictive-analytics": "nothing is predicted here",
     "profile-has-custom-object": "custom objects are not joined with profiles",
-    "profile-permissions": "WhatsApp permissions are not kept",
 }
 _WINDOWS = {
     "HOURS_1": 3600,
@@ -179,6 +177,36 @@ class Evaluation:
         wanted = condition["consent"]
         return {person.id for person in self._people.values() if self._consents(person, wanted)}
 
+    def _predictions(self, condition: Condition) -> set[str]:
+        """Nothing is predicted, as `predictive_analytics` of a profile says too: what is not there fits negations."""
+        given = condition["filter"]
+        negative = str(given["operator"]).startswith("not-")
+        return set(self._people) if negative else set()
+
+    def _permissions(self, condition: Condition) -> set[str]:
+        """Of WhatsApp: said by the person, or, where nobody said anything, not given (inferred)."""
+        purpose = str(condition["channel"]).removeprefix("whatsapp_")
+        wanted = condition["permission"]
+        return {person.id for person in self._people.values() if self._permits(person, purpose, wanted)}
+
+    def _permits(self, person: Profile, purpose: str, wanted: Condition) -> bool:
+        channel = msgspec.json.decode(consent.rendered(person.subscriptions))["whatsapp"] or {}
+        entry = channel.get(purpose) or {}
+        said = {"SUBSCRIBED": "explicitly_reachable", "UNSUBSCRIBED": "explicitly_unreachable"}
+        status = said.get(entry.get("consent", ""), "implicitly_unreachable")
+        if status == "explicitly_reachable" and person.phone_number is None:
+            return False
+        asked = str(wanted["reachable_status"])
+        if status not in (asked, asked.replace("implicitly_or_", ""), asked.replace("_or_explicitly", "")):
+            return False
+        return all(self._permission_filter(entry, one) for one in wanted.get("filters") or ())
+
+    def _permission_filter(self, entry: Mapping[str, Any], one: Condition) -> bool:
+        if one["field"] == "subscribe_method":  # everything here came by the API
+            return bool(one["method"] == "api")
+        name = {"effective_date": "consent_timestamp", "recorded_date": "last_updated"}[one["field"]]
+        return segment_filters.holds(one["filter"], entry.get(name), self._now)
+
     def _consents(self, person: Profile, wanted: Condition) -> bool:
         channel, status = wanted["channel"], wanted["consent_status"]
         entry = msgspec.json.decode(consent.rendered(person.subscriptions))[_ENTRY[channel]]["marketing"]
@@ -216,6 +244,8 @@ _CONDITIONS: Mapping[str, Callable[[Evaluation, Condition], set[str]]] = {
     "profile-metric": Evaluation._metric,
     "profile-metric-funnel": Evaluation._funnel,
     "profile-marketing-consent": Evaluation._consent,
+    "profile-predictive-analytics": Evaluation._predictions,
+    "profile-permissions": Evaluation._permissions,
 }
 
 
@@ -301,9 +331,6 @@ def _faults(condition: Condition, exists: Callable[[str, str], bool]) -> Iterato
         if given.get("field") == "is_rcs_capable":
             raise _unsupported("is_rcs_capable: it is not known who can receive RCS")
         if "operator" in given:
-            reason = segment_filters.unknown(given)
-            if reason:
-                raise _unsupported(reason)
             text = segment_filters.fault(given)
             if text:
                 yield text
