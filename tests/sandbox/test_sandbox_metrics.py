@@ -55,6 +55,20 @@ def test_one_property(api: Api) -> None:
         assert api.get(f"/api/metric-properties/{wrong}").status == 404
 
 
+def test_samples_are_taken_of_events_that_are_a_day_old(api: Api) -> None:
+    for number, at in enumerate(("2025-01-03", "2025-01-02", "2025-01-01", "2025-01-04")):
+        properties = {"sku": f"s{number % 3}", "count": number, "gift": True, "tags": ["x"]}
+        api.event("Sampled", email="a@shop.test", properties=properties, time=at, unique_id=str(number))
+    api.event("Sampled", email="a@shop.test", properties={"sku": "fresh"}, unique_id="fresh")
+    path, query = f"/api/metrics/{metric(api, 'Sampled')}", {"additional-fields[metric-property]": "sample_values"}
+    found = api.get(f"{path}/metric-properties", **query).data
+    samples = {row["attributes"]["property"]: row["attributes"]["sample_values"] for row in found}
+    assert samples == {"count": [3, 0, 1, 2], "gift": [True], "sku": ["s0", "s1", "s2"], "tags": None}
+    ids = {row["attributes"]["property"]: row["id"] for row in found}
+    read = [api.get(f"/api/metric-properties/{ids[name]}", **query).data for name in ("sku", "tags")]
+    assert [one["attributes"]["sample_values"] for one in read] == [["s0", "s1", "s2"], []]
+
+
 def custom(api: Api, name: str, *metric_ids: str, **more: Any) -> Reply:
     groups = [{"metric_id": one, **more} for one in metric_ids]
     definition = {"aggregation_method": "count", "metric_groups": groups}

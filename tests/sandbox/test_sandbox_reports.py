@@ -120,6 +120,29 @@ def test_campaign_values(api: Api, clock: VirtualClock) -> None:
     }
 
 
+def test_conversions_of_a_custom_metric(api: Api, clock: VirtualClock) -> None:
+    sold(api, clock)
+    order, opened = metric(api, "Placed Order"), metric(api, "Opened Email")
+    large = [{"property": "$value", "filter": {"type": "numeric", "operator": "greater-than", "value": 15}}]
+    groups = [
+        {"metric_id": order, "metric_filters": large, "value_property": "$value"},
+        {"metric_id": opened, "value_property": "points"},
+    ]
+
+    def values(name: str, method: str, *groups: Any) -> dict[str, Any]:
+        definition = {"aggregation_method": method, "metric_groups": list(groups)}
+        made = write(api, "POST", "/api/custom-metrics", "custom-metric", name=name, definition=definition)
+        asked = ["conversions", "conversion_uniques", "conversion_value"]
+        found = report(api, "campaign-values", statistics=asked, conversion_metric_id=made.data["id"])
+        (row,) = found.data["attributes"]["results"]
+        statistics: dict[str, Any] = row["statistics"]
+        return statistics
+
+    assert values("Large", "value", groups[0]) == {"conversions": 2, "conversion_uniques": 2, "conversion_value": 50}
+    assert values("Number", "count", groups[0])["conversion_value"] == 0
+    assert values("Both", "value", *groups)["conversions"] == 2 + 4
+
+
 def test_time_frames_go_by_the_date_of_sending(api: Api, clock: VirtualClock) -> None:
     sold(api, clock)  # sent on the 14th, it is the 21st now
 

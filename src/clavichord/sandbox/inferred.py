@@ -216,6 +216,10 @@ PROPERTY_TYPES: Final = {
     "null": "string",
 }
 """JSON's types → the word for a metric property's: inferred for arrays, objects and nulls, recorded for the others."""
+SAMPLES: Final = 10
+"""Values of a metric's property that are shown, and how old an event must be to be looked at: in the recordings of a
+fresh account there were none."""
+SAMPLE_AGE: Final = 86_400
 CUSTOM_METRIC_NAME: Final = "A custom metric with the name '{}' already exists."
 MAX_CUSTOM_METRICS: Final = 50
 """Of an advanced plan (FACTS §9.16)."""

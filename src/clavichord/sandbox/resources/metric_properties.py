@@ -11,12 +11,17 @@ import msgspec
 
 from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
+from clavichord.sandbox.clock import SECOND
 from clavichord.sandbox.documents import Resource
 
 _NAMES = (
     "SELECT j.key, group_concat(DISTINCT j.type) FROM event v,"
     " json_each(json_extract(CAST(v.attributes AS TEXT), '$.event_properties')) j"
     " WHERE v.account = ? AND v.metric = ? AND j.key <> '$event_id' GROUP BY j.key ORDER BY j.key"
+)
+
+_VALUES = (
+    "SELECT attributes FROM event WHERE account = ? AND metric = ? AND at <= ? ORDER BY at DESC, id DESC LIMIT 1000"
 )
 
 
@@ -39,8 +44,25 @@ def _resource(call: Call, metric_id: str, name: str, inferred_type: str) -> Reso
     label = f"{generic.required(call, 'metric', metric_id)['name']} Value" if name == "$value" else name
     attributes: dict[str, Any] = {"label": label, "property": name, "inferred_type": inferred_type}
     if call.query.wants("metric-property", "sample_values"):
-        attributes["sample_values"] = [] if call.operation.base == "metric-property" else None  # as recorded
+        attributes["sample_values"] = _samples(call, metric_id, name) or None
+        if call.operation.base == "metric-property":
+            attributes["sample_values"] = (
+                attributes["sample_values"] or []
+            )  # recorded so, of events that were just sent
     return Resource("metric-property", _id(metric_id, name), msgspec.json.encode(attributes), {"metric": metric_id})
+
+
+def _samples(call: Call, metric_id: str, name: str) -> list[Any]:
+    """The latest values of the property, each once; only events of some age are looked at (inferred)."""
+    rows = call.engine.store.execute(_VALUES, (call.account, metric_id, call.now // SECOND - inferred.SAMPLE_AGE))
+    found: dict[tuple[type, Any], Any] = {}
+    for (text,) in rows:
+        value = msgspec.json.decode(text)["event_properties"].get(name)
+        if isinstance(value, str | int | float):
+            found.setdefault((type(value), value), value)
+        if len(found) == inferred.SAMPLES:
+            break
+    return list(found.values())
 
 
 def get_properties_for_metric(call: Call) -> Answer:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from clavichord.sandbox import inferred
+from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.engine import Engine
+from clavichord.sandbox.resources import segment_evaluation
 from clavichord.sandbox.resources.report_statistics import FORM_ROLES, ROLES
 
 Dimensions = Mapping[str, Any]
@@ -99,11 +100,31 @@ def of_messages(
         elif role in _TOUCHES:
             touched.setdefault(event.profile, []).append((event.at, message))
         yield Observation(message, role, event.profile, sent_at(message, event.profile, event.at))
-    for event in _events(engine, account, {conversion_metric: None}, start):
+    for event, value in _conversions(engine, account, conversion_metric, start):
         message = _attributed(event, messages, touched)
         if message is not None:
             at = sent_at(message, event.profile, event.at)
-            yield Observation(message, "conversions", event.profile, at, _amount(event.properties))
+            yield Observation(message, "conversions", event.profile, at, value)
+
+
+def _conversions(engine: Engine, account: str, metric_id: str, start: int) -> Iterator[tuple[_Event, float]]:
+    """The events of a metric with their values, or of a custom metric: those of its groups that fit their filters, each
+    worth its group's property; where it counts they are worth nothing (inferred)."""
+    custom = generic.load(engine.store, account, "custom-metric", metric_id)
+    if custom is None:
+        for event in _events(engine, account, {metric_id: None}, start):
+            yield event, _amount(event.properties, "$value")
+        return
+    groups, counting = custom["definition"]["metric_groups"], custom["definition"]["aggregation_method"] == "count"
+    for event in _events(engine, account, dict.fromkeys(one["metric_id"] for one in groups), start):
+        for group in groups:
+            filters = group.get("metric_filters") or ()
+            if group["metric_id"] == event.metric and segment_evaluation.fits(
+                filters, event.properties, engine.clock.now()
+            ):
+                value = 0.0 if counting else _amount(event.properties, group.get("value_property") or "$value")
+                yield event, value
+                break  # an event that fits two groups is one event
 
 
 def _message(properties: Mapping[str, Any], messages: Mapping[str, Dimensions]) -> Dimensions | None:
@@ -125,8 +146,8 @@ def _attributed(
     return None
 
 
-def _amount(properties: Mapping[str, Any]) -> float:
-    value = properties.get("$value")
+def _amount(properties: Mapping[str, Any], name: str) -> float:
+    value = properties.get(name)
     return float(value) if isinstance(value, int | float) else 0.0
 
 

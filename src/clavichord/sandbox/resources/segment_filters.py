@@ -75,7 +75,7 @@ def _region(phone_number: str) -> str | None:
         number = phonenumbers.parse(phone_number)
     except phonenumbers.NumberParseException:
         return None
-    main = phonenumbers.region_code_for_country_code(number.country_code)
+    main = phonenumbers.region_code_for_country_code(number.country_code or 0)
     return phonenumbers.region_code_for_number(number) or main  # an area that nobody has is still of the country
 
 
