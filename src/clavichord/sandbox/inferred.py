@@ -235,7 +235,10 @@ AGGREGATE_SORT: Final = "'{}' is neither a dimension in 'by' nor one of the meas
 
 # Web feeds, webhooks, forms.
 WEB_FEED_STATUS: Final = "ok"
-"""Of a feed that the sandbox never fetches."""
+"""Of a feed that could be read, and of one on another machine: the sandbox does not ask there."""
+WEB_FEED_FAILED: Final = "warning_periodic_refresh_timeout"
+WEB_FEED_AGE: Final = 3600
+"""Seconds after which a feed is read again when a message asks for it."""
 BAD_URL: Final = "Enter a valid URL."
 WEBHOOK_URL: Final = "'endpoint_url' must be an https URL."
 MIN_SECRET: Final = 16
@@ -357,7 +360,6 @@ SYNTHETIC_PROFILE: Final = {
     "email": "sarah.mason@sandbox.invalid",
     "person": {"first_name": "Sarah", "last_name": "Mason", "email": "sarah.mason@sandbox.invalid"},
     "organization": {"name": "Sandbox", "full_address": ADDRESS, "url": WEBSITE},
-    "feeds": {},
 }
 """Who a preview is for if nobody is named."""
 

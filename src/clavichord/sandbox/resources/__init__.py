@@ -146,5 +146,6 @@ def declare_jobs(engine: Engine) -> None:
         object_records,
         text_messaging,
         template_previews,
+        web_feeds,
     ):
         module.declare(engine)

@@ -1,14 +1,12 @@
-"""Images: uploaded, or taken from a URL that is never fetched (FACTS §9.11)."""
+"""Images: uploaded, or taken from a URL, which is fetched if it is on this machine (FACTS §9.11)."""
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from clavichord.sandbox import crud, generic, inferred
+from clavichord.sandbox import crud, fetching, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.crud import Kind
@@ -17,6 +15,7 @@ from clavichord.sandbox.resources.web_feeds import is_url
 
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
 _SUFFIXES = {"png": "png", "gif": "gif", "jpg": "jpeg", "jpeg": "jpeg"}
+MAX_BYTES = 5_000_000
 _FROM_URL = "/data/attributes/import_from_url"
 
 IMAGE = crud.declare(
@@ -41,28 +40,33 @@ class _Picture(NamedTuple):
 def upload_image_from_url(call: Call) -> Answer:
     given = call.data["attributes"]
     url = given["import_from_url"]
-    picture = _from_data(url) if url.startswith("data:") else _from_web(url)
+    picture = _fetched(url) if fetching.is_near(url) else _from_afar(url)
     return _store(call, picture, given.get("name"), bool(given.get("hidden")))
 
 
-def _from_data(url: str) -> _Picture:
-    head, comma, data = url.partition(",")
+def _fetched(url: str) -> _Picture:
     try:
-        content = b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
-    except (binascii.Error, ValueError):
+        content = fetching.fetch(url, MAX_BYTES)
+    except fetching.Unreachable:
         raise _unfetchable() from None
     found = _format(content)
-    if not comma or not found:
+    if not found:
         raise _unfetchable()
-    return _Picture("image", found, len(content))
+    return _Picture("image" if url.startswith("data:") else _stem(url), found, len(content))
 
 
-def _from_web(url: str) -> _Picture:
-    """The sandbox makes no requests: an address with a host counts as an image that is there (inferred)."""
+def _from_afar(url: str) -> _Picture:
+    """The sandbox asks no other machine: an address with a host counts as an image that is there (inferred)."""
     if not is_url(url):
         raise _unfetchable()
+    suffix = unquote(urlsplit(url).path).rpartition(".")[2]
+    return _Picture(_stem(url), _SUFFIXES.get(suffix.lower(), "jpeg"), inferred.UNFETCHED_IMAGE_SIZE)
+
+
+def _stem(url: str) -> str:
+    """The name of the file, without its suffix."""
     stem, _, suffix = unquote(urlsplit(url).path).rpartition("/")[2].rpartition(".")
-    return _Picture(stem or suffix or "image", _SUFFIXES.get(suffix.lower(), "jpeg"), inferred.UNFETCHED_IMAGE_SIZE)
+    return stem or suffix or "image"
 
 
 def _unfetchable() -> Refusal:

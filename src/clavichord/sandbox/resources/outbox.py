@@ -11,7 +11,7 @@ from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.clock import SECOND
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import events, identity, localisation
+from clavichord.sandbox.resources import events, identity, localisation, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 from clavichord.sandbox.store import Store
 
@@ -66,13 +66,13 @@ class Parts(NamedTuple):
         return self._replace(subject=localisation.field("subject", self.subject, words), html=html, text=text)
 
 
-def context_of(account: str, profile: identity.Profile) -> dict[str, Any]:
+def context_of(engine: Engine, account: str, profile: identity.Profile) -> dict[str, Any]:
     """`{{ first_name }}`, `{{ person.first_name }}`, `{{ person|lookup:'Own' }}`, `{{ organization.name }}`."""
     attributes = msgspec.json.decode(profile.attributes())
     known = attributes.pop("properties") | attributes.pop("location") | attributes | {"id": profile.id}
     person = {name: value for name, value in known.items() if value is not None}
     organization = {"name": f"Sandbox {account}", "full_address": inferred.ADDRESS, "url": inferred.WEBSITE}
-    return person | {"person": person, "organization": organization, "feeds": {}}
+    return person | {"person": person, "organization": organization, "feeds": web_feeds.Feeds(engine, account)}
 
 
 def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, channel: str, parts: Parts) -> None:
@@ -85,7 +85,7 @@ def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, 
         _skip(engine.store, entry_id, "The profile was deleted.")
         return
     around = MessageSurroundings(engine, account, now, profile_id, message_id)
-    context = context_of(account, profile)
+    context = context_of(engine, account, profile)
     if parts.owners:
         parts = parts.localised(engine.store, account, channel, context.get("locale"))
     try:

@@ -13,7 +13,7 @@ from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import Refusal, invalid, problem
 from clavichord.sandbox.jobs import Task
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import identity, localisation, outbox
+from clavichord.sandbox.resources import identity, localisation, outbox, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 
 _JOB = "template-preview-send-job"
@@ -82,13 +82,15 @@ def _send(engine: Engine, task: Task) -> None:
     store, account, now = engine.store, task.account, engine.clock.now()
     template = generic.load(store, account, "template", task.payload["template"])
     profile = identity.load(store, account, task.payload["profile"] or "")
-    person: dict[str, Any] = outbox.context_of(account, profile) if profile else dict(inferred.SYNTHETIC_PROFILE)
+    person: dict[str, Any] = (
+        outbox.context_of(engine, account, profile) if profile else dict(inferred.SYNTHETIC_PROFILE)
+    )
     reason, html, text = "The template was deleted.", "", ""
     if template is not None:
         owners = localisation.owners_of(store, account, task.payload["template"])
         words = localisation.table(store, account, owners, person.get("locale"))
         source, plain = localisation.template(template, words)
-        context = person | task.payload["context"]
+        context = {"feeds": web_feeds.Feeds(engine, account)} | person | task.payload["context"]
         around = MessageSurroundings(engine, account, now)
         try:
             html, text = render(source, context, around), render(plain, context, around, escape=False)

@@ -11,7 +11,7 @@ from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.crud import Kind
 from clavichord.sandbox.errors import Refusal, conflict, invalid
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import template_html
+from clavichord.sandbox.resources import template_html, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 
 EDITORS = ("CODE", "USER_DRAGGABLE", "SYSTEM_DRAGGABLE")
@@ -157,7 +157,7 @@ def render_template(call: Call) -> Answer:
     """html and amp are escaped as HTML is, text is not (inferred)."""
     template_id = call.data["id"]
     attributes = generic.required(call, "template", template_id)
-    context = call.data["attributes"]["context"]
+    context = {"feeds": web_feeds.Feeds(call.engine, call.account)} | call.data["attributes"]["context"]
     around = MessageSurroundings(call.engine, call.account, call.now)
     for name, escape in (("html", True), ("text", False), ("amp", True)):
         if attributes[name] is not None:
