@@ -117,6 +117,94 @@ def test_drag_and_drop_definition(api: Api) -> None:
     assert refused.faults[0][0] == "/data/attributes/html"
 
 
+LOGO = {"type": "header_link_bar_logo", "src": "https://shop.test/l.png", "href": "https://shop.test", "alt_text": "Us"}
+PRODUCT = {
+    "type": "product",
+    "title": "Tea & cake",
+    "price": "5.00",
+    "original_price": "7.00",
+    "link": "https://shop.test/t",
+}
+BLOCKS: list[tuple[dict[str, Any], str]] = [
+    (
+        block("header", styles={})
+        | {"subblocks": [LOGO, {"type": "header_link_bar_button", "content": "Sale", "href": "https://shop.test/s"}]},
+        '<div><a href="https://shop.test"><img src="https://shop.test/l.png" alt="Us"></a>'
+        ' <a href="https://shop.test/s">Sale</a></div>',
+    ),
+    (
+        block("social", properties={}, styles={})
+        | {
+            "subblocks": [
+                {"type": "social_link_icon", "link_type": "instagram", "link_url": "https://i.test/shop"},
+                {"type": "social_link_spacer", "width": 4},
+                {
+                    "type": "social_link_icon",
+                    "link_type": "custom",
+                    "custom_src": "https://shop.test/c.png",
+                    "label": "C",
+                },
+            ]
+        },
+        '<div><a href="https://i.test/shop">instagram</a> <img src="https://shop.test/c.png" alt="C"></div>',
+    ),
+    (
+        block("coupon", content="Your code: ", properties={"coupon": "SPRING"}, styles={}),
+        "<div>Your code: PREVIEW-CODE</div>",
+    ),
+    (
+        block("product", properties={"dynamic": False, "show_original_price": False}, styles={})
+        | {"subblocks": [PRODUCT]},
+        '<div><div><a href="https://shop.test/t">Tea &amp; cake</a></div><div>5.00</div></div>',
+    ),
+    (block("product", properties={"dynamic": True}, styles={}), "<!-- product -->"),
+    (
+        block("review", properties={"dynamic": False, "stars": 3, "quote": "Fine", "author": "Ann"}, styles={}),
+        "<div>★★★</div><div><blockquote>Fine</blockquote></div><div>Ann</div>",
+    ),
+    (
+        block("split", styles={})
+        | {
+            "subblocks": [
+                {"type": "table_text", "content": "<p>Left</p>"},
+                {"type": "table_image", "src": "https://shop.test/r.png"},
+            ]
+        },
+        '<div><p>Left</p></div><img src="https://shop.test/r.png" alt="">',
+    ),
+    (
+        {
+            "content_type": "block",
+            "type": "text",
+            "data": {
+                "content": "{{ one }};",
+                "styles": {},
+                "display_options": {"content_repeat": {"repeat_for": "event.items", "item_alias": "one"}},
+            },
+        },
+        "<div>a;</div><div>b;</div>",
+    ),
+    (
+        {
+            "content_type": "block",
+            "type": "html",
+            "data": {"content": "hidden", "display_options": {"visibility": {"check": "event.nothing"}}},
+        },
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), BLOCKS)
+def test_blocks_come_to_html(api: Api, given: dict[str, Any], shown: str) -> None:
+    attributes: dict[str, Any] = {"name": "D", "editor_type": "SYSTEM_DRAGGABLE", "definition": definition(given)}
+    made = write(api, "POST", "/api/templates", "template", **attributes)
+    assert made.status == 201, made.body
+    context = {"event": {"items": ["a", "b"]}}
+    rendered = write(api, "POST", "/api/template-render", "template", id=made.data["id"], context=context)
+    assert f"<td>{shown}</td>" in rendered.data["attributes"]["html"]
+
+
 @pytest.mark.parametrize(
     ("attributes", "pointer"),
     [

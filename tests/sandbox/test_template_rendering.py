@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.sandbox.messages_api import render, template, write
+from tests.sandbox.messages_api import campaign, render, send, template, write
 from tests.sandbox.sandbox_api import Api
+
+from clavichord.sandbox.clock import VirtualClock, parse
+from clavichord.sandbox.resources import outbox
+from clavichord.sandbox.serve import running
 
 PERSON = {
     "first_name": "ann",
@@ -49,6 +53,7 @@ RENDERED = [
         "{% if none < 1 %}less{% endif %}{% if '5' > 1 %}no{% else %}strings are no numbers{% endif %}",
         "lessstrings are no numbers",
     ),
+    ("{% ifequal age 41 %}={% else %}!{% endifequal %}{% ifnotequal tags.0 'a' %}x{% endifnotequal %}", "="),
     ("{% if age == 41 %}={% endif %}{% if age != 41 %}!{% endif %}{% if none is None %}is{% endif %}", "=is"),
     (
         "{% for i in event.Items %}{{ forloop.counter }}{{ i.n }}{% if not forloop.last %},{% endif %}{% endfor %}",
@@ -178,3 +183,30 @@ def test_catalog_items(api: Api) -> None:
     )
     assert "<body>Hathttps://shop.test/hat</body>" in render(api, source).data["attributes"]["html"]
     assert render(api, "{% catalog 'B' unpublished='cancel' %}x{% endcatalog %}").status == 400
+
+
+def test_the_day_is_that_of_the_account() -> None:
+    """01:30 UTC on the 1st of March is still February in New York; its own words and currency too."""
+    clock = VirtualClock(parse("2026-03-01T01:30:00Z") or 0)
+    place = {"street_address": {"address1": "9 Mill Road", "zip": None}, "organization_name": "Coffee"}
+    attributes = {"timezone": "America/New_York", "preferred_currency": "EUR", "contact_information": place}
+    with running(limits="off", job_delay=0, clock=clock) as served:
+        api = Api(served.base_url, "pk_there")
+        accounts = [
+            {"key": "pk_there", "attributes": attributes},
+            {"key": "pk_odd", "attributes": {"timezone": "Moon"}},
+        ]
+        assert api("POST", "/_sandbox/seed", {"seed": {"accounts": accounts}}).status == 200
+        source = (
+            "{% today 'Y-m-d H:i e' %}|{% current_month_name %}|{{ '2026-02-27'|days_since }}|{% currency_format 5 %}"
+        )
+        assert render(api, source).data["attributes"]["text"] == "2026-02-28 20:30 EST|February|1|€5.00"
+        assert render(api, "{% now 'H' %}").data["attributes"]["text"] == "20"
+        list_id = api.list()
+        api.join(list_id, api.profile(email="ann@shop.test"))
+        html = "{{ organization.name }}: {{ organization.full_address }}"
+        send(api, campaign(api, list_id, html=html)[0])
+        entries = outbox.entries(served.sandbox.engine.store, api.get("/api/accounts").ids[0])
+        assert "Coffee: 9 Mill Road, Suite 1, Boston, United States" in entries[0].html
+        odd = Api(served.base_url, "pk_odd")
+        assert render(odd, "{% today 'Y-m-d' %}").data["attributes"]["text"] == "2026-03-01"

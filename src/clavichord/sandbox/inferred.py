@@ -90,8 +90,6 @@ SCREENSHOT_STATUS: Final = "never_generated"
 """The sandbox takes no screenshots of universal content."""
 SENDER: Final = {"from_email": "sender@sandbox.invalid", "from_label": "Sandbox"}
 """An e-mail message that names no sender has the account's."""
-WEBSITE: Final = "https://sandbox.invalid"
-ADDRESS: Final = "1 Loopback Lane, Boston, MA 02111, US"
 UTM_MISSING: Final = "Custom tracking parameters must include {names}."
 ONE_CHANNEL: Final = "The messages of a campaign must have one channel."
 CHANNEL_REQUIRED: Final = (
@@ -359,7 +357,6 @@ SYNTHETIC_PROFILE: Final = {
     "last_name": "Mason",
     "email": "sarah.mason@sandbox.invalid",
     "person": {"first_name": "Sarah", "last_name": "Mason", "email": "sarah.mason@sandbox.invalid"},
-    "organization": {"name": "Sandbox", "full_address": ADDRESS, "url": WEBSITE},
 }
 """Who a preview is for if nobody is named."""
 

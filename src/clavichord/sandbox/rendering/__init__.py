@@ -1,8 +1,9 @@
 """Klaviyo's template language, which is Django's (FACTS §12).
 
 Known: the variables, filters and tags of `filters.FILTERS` and `tags.TAGS`. What is not there is refused as an unknown
-filter or tag: inheritance and inclusion (`extends`, `block`, `include`, `load`), translation, `url`, `debug`, `lorem`,
-`ifequal`; of Klaviyo's own filters those that FACTS does not name. Dates are UTC.
+filter or tag: a message has no other files that could be extended, included or loaded, and no addresses for `url`; of
+Klaviyo's own filters those that FACTS does not name. What day it is goes by the account's time zone; a date that is
+read keeps its own.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from clavichord.sandbox.clock import SECOND
@@ -27,29 +27,29 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 _STYLES = ("%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y", "%Y/%m/%d", "%d.%m.%Y", "%B %d, %Y", "%b %d, %Y")
 
 
-def instant(now: int) -> datetime:
-    return datetime.fromtimestamp(now // SECOND, UTC)
+def instant(now: int, zone: tzinfo = UTC) -> datetime:
+    return datetime.fromtimestamp(now // SECOND, zone)
 
 
-def read(value: Any) -> datetime | None:
-    """The moment that a text, a Unix time or a date names, in UTC; None if it names none."""
+def read(value: Any, zone: tzinfo) -> datetime | None:
+    """The moment that a text, a Unix time or a date names; None if it names none. Without an offset the zone's."""
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        return value if value.tzinfo else value.replace(tzinfo=zone)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
         if not isinstance(value, str):
-            return datetime.fromtimestamp(value, UTC)
+            return datetime.fromtimestamp(value, zone)
         moment = datetime.fromisoformat(value.strip())
     except (ValueError, OverflowError, OSError):
-        return _styled(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _styled(value, zone)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
-def _styled(value: Any) -> datetime | None:
+def _styled(value: Any, zone: tzinfo) -> datetime | None:
     for style in _STYLES if isinstance(value, str) else ():
         try:
-            return datetime.strptime(value.strip(), style).replace(tzinfo=UTC)
+            return datetime.strptime(value.strip(), style).replace(tzinfo=zone)
         except ValueError:
             continue
     return None
@@ -149,6 +149,6 @@ def written(moment: datetime, letters: str) -> str:
     return "".join(parts)
 
 
-def days_between(earlier: datetime, later: datetime) -> int:
-    """Whole calendar days."""
-    return (later.astimezone(UTC).date() - earlier.astimezone(UTC).date()).days
+def days_between(earlier: datetime, later: datetime, zone: tzinfo) -> int:
+    """Whole calendar days of a time zone."""
+    return (later.astimezone(zone).date() - earlier.astimezone(zone).date()).days

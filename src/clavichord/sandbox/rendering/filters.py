@@ -361,24 +361,30 @@ def _json(scope: Scope, value: Any) -> str:
 @_filter("date", "time", arguments=(0, 1))
 def _date(scope: Scope, value: Any, given: Any = "DATE_FORMAT") -> str:
     """Nothing for a text: `format_date_string` comes first (FACTS §12.1)."""
-    return "" if isinstance(value, str) or (moment := dates.read(value)) is None else dates.written(moment, text(given))
+    return (
+        ""
+        if isinstance(value, str) or (moment := dates.read(value, scope.around.zone)) is None
+        else dates.written(moment, text(given))
+    )
 
 
 @_filter("format_date_string")
 def _format_date_string(scope: Scope, value: Any) -> Any:
-    return dates.read(value) or ""
+    return dates.read(value, scope.around.zone) or ""
 
 
 @_filter("days_since")
 def _days_since(scope: Scope, value: Any) -> Any:
-    moment = dates.read(value)
-    return "" if moment is None else dates.days_between(moment, dates.instant(scope.around.now))
+    moment = dates.read(value, scope.around.zone)
+    zone = scope.around.zone
+    return "" if moment is None else dates.days_between(moment, dates.instant(scope.around.now, zone), zone)
 
 
 @_filter("days_until")
 def _days_until(scope: Scope, value: Any) -> Any:
-    moment = dates.read(value)
-    return "" if moment is None else dates.days_between(dates.instant(scope.around.now), moment)
+    moment = dates.read(value, scope.around.zone)
+    zone = scope.around.zone
+    return "" if moment is None else dates.days_between(dates.instant(scope.around.now, zone), moment, zone)
 
 
 @_filter("missing_product_image", arguments=(0, 1))

@@ -79,7 +79,7 @@ def _today(parser: Parser, token: Token) -> Node:
 
     def write(scope: Scope) -> str:
         style = text(form(scope))
-        moment = dates.instant(scope.around.now)
+        moment = dates.instant(scope.around.now, scope.around.zone)
         result = moment.strftime(style) if "%" in style else dates.written(moment, style)
         if len(words) == 2:
             return result
@@ -121,7 +121,7 @@ def _catalog(parser: Parser, token: Token) -> Node:
 
 def _date_part(form: str) -> Tag:
     def tag(parser: Parser, token: Token) -> Node:
-        return lambda scope: dates.written(dates.instant(scope.around.now), form)
+        return lambda scope: dates.written(dates.instant(scope.around.now, scope.around.zone), form)
 
     return tag
 

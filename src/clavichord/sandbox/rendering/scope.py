@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from clavichord.sandbox import inferred
@@ -29,6 +30,8 @@ class Surroundings:
 
     now = 0
     """microseconds since 1970"""
+    zone: tzinfo = UTC
+    """of the account: what day it is depends on it"""
     currency = "USD"
 
     def link(self, kind: str) -> str:

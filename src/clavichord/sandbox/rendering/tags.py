@@ -46,6 +46,24 @@ def _if(parser: Parser, token: Token) -> Node:
     return write
 
 
+def _ifequal(parser: Parser, token: Token) -> Node:
+    """Also `ifnotequal`: Django had them until version 4."""
+    words = token.words()
+    if len(words) != 3:
+        raise TemplateError(f"'{words[0]}' takes two arguments")
+    left, right, end = operand(words[1]), operand(words[2]), f"end{words[0]}"
+    body, ended = parser.until(("else", end))
+    other = parser.until((end,))[0] if ended.text == "else" else None
+    wanted = words[0] == "ifequal"
+
+    def write(scope: Scope) -> str:
+        if (left(scope) == right(scope)) is wanted:
+            return body(scope)
+        return other(scope) if other else ""
+
+    return write
+
+
 def _for(parser: Parser, token: Token) -> Node:
     words = token.words()
     reverse = words[-1] == "reversed"
@@ -164,7 +182,7 @@ def _now(parser: Parser, token: Token) -> Node:
     letters = words[1].strip("\"'")
 
     def write(scope: Scope) -> str:
-        result = dates.written(dates.instant(scope.around.now), letters)
+        result = dates.written(dates.instant(scope.around.now, scope.around.zone), letters)
         if len(words) == 4:
             scope.layers[-1][words[3]] = result
             return ""
@@ -283,6 +301,8 @@ def _widthratio(parser: Parser, token: Token) -> Node:
 
 TAGS: Mapping[str, Tag] = {
     "if": _if,
+    "ifequal": _ifequal,
+    "ifnotequal": _ifequal,
     "for": _for,
     "with": _with,
     "cycle": _cycle,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from clavichord.sandbox import generic, inferred
-from clavichord.sandbox.resources import template_html
+from clavichord.sandbox.resources import template_blocks, template_html
 from clavichord.sandbox.store import Store
 
 _FIELDS = ("subject", "subject_line", "preview_text", "title", "body")
@@ -37,7 +37,7 @@ def content_of(store: Store, account: str, owner: Owner) -> Content:
         return Content({}, attributes.get("html") or "")
     definition = attributes.get("definition") or {}
     if type_name == "template-universal-content":
-        return Content({}, template_html.block_html(definition))
+        return Content({}, template_blocks.block_html(definition))
     said = definition.get("details") or definition  # a campaign's variation keeps its words there
     given = ((inferred.CONTENT_NAMES.get(name, name), said.get(name)) for name in _FIELDS)
     fields = {name: text for name, text in given if isinstance(text, str) and text.strip()}

@@ -8,6 +8,7 @@ from typing import Any
 from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import Surroundings
+from clavichord.sandbox.resources import accounts
 
 
 class MessageSurroundings(Surroundings):
@@ -20,6 +21,8 @@ class MessageSurroundings(Surroundings):
         self._message = message
         self._codes: dict[str, str] = {}
         self.now = now
+        known = accounts.attributes(engine.store, account)
+        self.zone, self.currency = accounts.zone(known), str(known["preferred_currency"])
 
     def link(self, kind: str) -> str:
         form = inferred.MESSAGE_LINKS[kind]

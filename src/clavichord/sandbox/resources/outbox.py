@@ -11,7 +11,7 @@ from clavichord.sandbox import generic, inferred
 from clavichord.sandbox.clock import SECOND
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import events, identity, localisation, web_feeds
+from clavichord.sandbox.resources import accounts, events, identity, localisation, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 from clavichord.sandbox.store import Store
 
@@ -71,7 +71,7 @@ def context_of(engine: Engine, account: str, profile: identity.Profile) -> dict[
     attributes = msgspec.json.decode(profile.attributes())
     known = attributes.pop("properties") | attributes.pop("location") | attributes | {"id": profile.id}
     person = {name: value for name, value in known.items() if value is not None}
-    organization = {"name": f"Sandbox {account}", "full_address": inferred.ADDRESS, "url": inferred.WEBSITE}
+    organization = accounts.organization(accounts.attributes(engine.store, account))
     return person | {"person": person, "organization": organization, "feeds": web_feeds.Feeds(engine, account)}
 
 

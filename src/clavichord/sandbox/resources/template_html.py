@@ -1,10 +1,10 @@
-"""A template's HTML: its normal form, its plain text, and what a drag-and-drop definition comes to."""
+"""A template's HTML: its normal form, its plain text, and ids for the parts of a drag-and-drop definition."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _OPENING = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
@@ -70,53 +70,3 @@ def identified(definition: Any, new_id: Callable[[], str]) -> Any:
 
 
 _PARTS = frozenset(("sections", "rows", "columns", "blocks", "subblocks", "styles"))
-
-
-def from_definition(definition: Mapping[str, Any], universal: Callable[[str], Mapping[str, Any] | None]) -> str:
-    """One table row for each row of the definition. `universal` finds the definition of universal content by id.
-
-    Written out: text, html, image, button, horizontal rule, spacer, video, and these inside split and table. Headers,
-    products, reviews, coupons and social icons leave a comment in their place.
-    """
-    body = definition["body"]
-    width = (body.get("styles") or {}).get("width") or 600
-    rows: list[str] = []
-    for section in body.get("sections") or ():
-        for row in section.get("rows") or ():
-            cells = "".join(f"<td>{''.join(_blocks(column, universal))}</td>" for column in row.get("columns") or ())
-            rows.append(f"<tr>{cells}</tr>")
-    return normal(f'<table width="{width}">{"".join(rows)}</table>')
-
-
-def _blocks(column: Mapping[str, Any], universal: Callable[[str], Mapping[str, Any] | None]) -> Iterator[str]:
-    for block in column.get("blocks") or ():
-        shared = universal(block["universal_id"]) if block.get("universal_id") else None
-        yield block_html({**block, **shared} if shared else block)
-
-
-def block_html(block: Mapping[str, Any]) -> str:
-    """Of one block of a definition, or of universal content."""
-    data = block.get("data")
-    data = data if isinstance(data, dict) else {}
-    properties = data.get("properties") or {}
-    kind = block.get("type", "")
-    if kind in ("split", "table"):
-        return "".join(map(block_html, block.get("subblocks") or ()))
-    if kind == "button":
-        return f'<a href="{_attribute(properties.get("href"))}">{data.get("content") or ""}</a>'
-    if kind in ("image", "video"):
-        picture = f'<img src="{_attribute(properties.get("src"))}" alt="{_attribute(properties.get("alt_text"))}">'
-        link = properties.get("href")
-        return f'<a href="{_attribute(link)}">{picture}</a>' if link else picture
-    if kind == "horizontal_rule":
-        return "<hr>"
-    if kind == "spacer":
-        return "<div>&nbsp;</div>"
-    content = data.get("content")
-    if isinstance(content, str):
-        return f"<div>{content}</div>" if kind == "text" else content
-    return f"<!-- {html.escape(kind)} -->"
-
-
-def _attribute(value: Any) -> str:
-    return html.escape(str(value)) if value is not None else ""

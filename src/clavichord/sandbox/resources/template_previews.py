@@ -13,7 +13,7 @@ from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import Refusal, invalid, problem
 from clavichord.sandbox.jobs import Task
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import identity, localisation, outbox, web_feeds
+from clavichord.sandbox.resources import accounts, identity, localisation, outbox, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 
 _JOB = "template-preview-send-job"
@@ -90,7 +90,9 @@ def _send(engine: Engine, task: Task) -> None:
         owners = localisation.owners_of(store, account, task.payload["template"])
         words = localisation.table(store, account, owners, person.get("locale"))
         source, plain = localisation.template(template, words)
-        context = {"feeds": web_feeds.Feeds(engine, account)} | person | task.payload["context"]
+        organization = accounts.organization(accounts.attributes(store, account))
+        around_person = {"feeds": web_feeds.Feeds(engine, account), "organization": organization}
+        context = around_person | person | task.payload["context"]
         around = MessageSurroundings(engine, account, now)
         try:
             html, text = render(source, context, around), render(plain, context, around, escape=False)

@@ -11,7 +11,7 @@ from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.crud import Kind
 from clavichord.sandbox.errors import Refusal, conflict, invalid
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
-from clavichord.sandbox.resources import template_html, web_feeds
+from clavichord.sandbox.resources import template_blocks, template_html, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 
 EDITORS = ("CODE", "USER_DRAGGABLE", "SYSTEM_DRAGGABLE")
@@ -63,7 +63,7 @@ def _content(call: Call, attributes: dict[str, Any]) -> None:
     given = call.data["attributes"]
     definition = given.get("definition")
     if definition is not None:
-        attributes["html"] = template_html.from_definition(definition, lambda one: _universal(call, one))
+        attributes["html"] = template_blocks.from_definition(definition, lambda one: _universal(call, one))
     elif given.get("html") is not None:
         attributes["html"] = template_html.normal(given["html"])
     else:
