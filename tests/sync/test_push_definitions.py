@@ -183,6 +183,11 @@ class TestAgainstTheSource:
             found = [str(m) for m in error.mistakes]
         assert said in "\n".join(found)
 
+    def test_a_column_s_name_alone_needs_no_quotes(self, project: Project) -> None:
+        project.write("customers.csv", "customer_id,address,tel,country,first,points,at,Loyalty Tier\n")
+        text = CUSTOMERS.replace("first_name: first", "first_name: at").replace("Tier: tier", "Tier: loyalty tier")
+        assert project.check(text) == []
+
     def test_a_time_without_a_zone(self, project: Project) -> None:
         text = ORDERS.replace("zone: UTC\n", "").replace("time: ordered_at", "time: ordered_at::timestamp")
         assert "the time has no zone" in project.check(text)[0]

@@ -72,6 +72,10 @@ def parse(con: duckdb.DuckDBPyConnection, sql: str, columns: list[str] | None = 
         raise BadExpression(f"the expression is longer than {MAX_LENGTH:,} characters")
     if "\x00" in sql:
         raise BadExpression("the expression holds a NUL character")
+    # A column's name and nothing else needs no quotes, though it be a word of SQL (`at`) or two words (`Order Id`).
+    name = next((c for c in columns or () if c.casefold() == sql.strip().casefold()), None)
+    if name is not None:
+        sql = quoted(name)
     # The closing parenthesis stands on a line of its own: a `--` comment must not swallow it.
     row = con.execute("select json_serialize_sql(?::varchar)", [f"{_PREFIX}{sql}\n) from source"]).fetchone()
     assert row is not None

@@ -42,6 +42,7 @@ class Planner:
         snapshot: Path,
         now: datetime,
         settled: Mapping[tuple[str, str], Finding],
+        erased: Callable[[str], bool] | None,
         notify: Notify = lambda phase, rows: None,
     ) -> None:
         self.definition = definition
@@ -52,6 +53,8 @@ class Planner:
         self.now = now
         self.settled = settled
         """(key, hash) → why Klaviyo refused exactly this row before, or that it accepted exactly this consent"""
+        self.erased = erased
+        """has somebody with this `kind:value` been erased? None: nobody has"""
         self.notify = notify
 
     def prepare(self) -> tuple[duckdb.DuckDBPyConnection, Staged, RowMapping, list[tuple[str, str]]]:
@@ -185,6 +188,10 @@ class Planner:
                 Finding(due.row, None, due.key, digest, "held", made.code, made.field, made.value, made.detail)
             )
             return
+        if self.erased is not None and any(map(self.erased, _identities(made))):
+            # No value and no key: they may be what was erased.
+            findings.append(Finding(due.row, None, None, None, "held", "person.erased"))
+            return
         before = self.settled.get((due.key, digest or ""))
         if before is not None and before.row_class == "rejected":
             findings.append(msgspec.structs.replace(before, row=due.row, n=None))
@@ -217,3 +224,27 @@ class Planner:
 
 def _word(part: str) -> str:
     return part.partition(".")[0]
+
+
+class _Identifiers(msgspec.Struct):
+    email: str | None = None
+    phone_number: str | None = None
+    external_id: str | None = None
+    profile: _Data | None = None
+    """an event's"""
+
+
+class _Data(msgspec.Struct):
+    attributes: _Identifiers = msgspec.field(default_factory=_Identifiers)
+    data: _Data | None = None
+
+
+def _identities(entry: Entry) -> Iterator[str]:
+    """Everybody whom an entry is about, by every identifier that it holds."""
+    yield entry.identity
+    found = msgspec.json.decode(entry.payload, type=_Data).attributes
+    if found.profile is not None and found.profile.data is not None:
+        found = found.profile.data.attributes
+    for name in ("email", "phone_number", "external_id"):
+        if (value := getattr(found, name)) is not None:
+            yield f"{name}:{value}"

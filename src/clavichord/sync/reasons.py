@@ -135,6 +135,11 @@ REASONS: dict[str, Reason] = {
         "Ask the person for another address.",
     ),
     "part.waits": Reason("the profile is not confirmed yet", "A consent follows its profile.", "Run again."),
+    "person.erased": Reason(
+        "somebody who was erased",
+        "Sending the row would bring back what was deleted on request.",
+        "Delete the row at the source.",
+    ),
     "limit.max_changes": Reason(
         "more changes than limits.max_changes allows",
         "A broken source often looks like a big change.",

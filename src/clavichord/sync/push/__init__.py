@@ -159,6 +159,7 @@ class Push:
             self._snapshot(),
             self.now(),
             {} if self.retry_rejected else self._settled(),
+            self.state.consents.is_erased if self.state.consents.any_erased() else None,
             lambda phase, rows: self.meter.enter(phases[phase], rows),
         )
 
@@ -234,7 +235,7 @@ class Push:
     async def _deliver(self, client: AsyncKlaviyo, ledger: Ledger, rows: PlanRows) -> ReadBack:
         await self._bind(client)
         lists = await resolve(client, self.definition, ledger.batches())
-        work = Work(client, self.definition, ledger, rows, self.meter, lists, self._stopping)
+        work = Work(client, self.definition, ledger, rows, self.meter, lists, self._stopping, self.state.consents)
         ledger.forget("part.waits")
         for stage in sorted({ROUTES[batch.route].stage for batch in ledger.batches()}):
             batches = [b for b in ledger.batches("intent", "sent") if ROUTES[b.route].stage == stage]

@@ -33,6 +33,8 @@ class Bulk(Route):
 
     entry: re.Pattern[str]
     """what of a pointer is the entry's index"""
+    about_consent: bool = False
+    """every request is written into the consent ledger before it is sent"""
 
     async def send(self, work: Work, batch: Batch) -> None:
         """Takes refused entries out and sends the rest, until it is accepted or empty."""
@@ -43,6 +45,8 @@ class Bulk(Route):
                 return
             batch.attempts += 1
             work.mark(batch, "sent")
+            if self.about_consent:
+                work.said(batch, rows, "requested")
             try:
                 body = self.body(json.loads(batch.grp), rows, work.lists)
                 response = await work.client.send(self.operation, body=body)

@@ -32,6 +32,7 @@ class Subscribe(Bulk):
     stage = 2
     again = "consent.look"
     entry = ENTRY
+    about_consent = True
 
     def requests(self, batches: int, entries: int) -> dict[str, int]:
         return {self.operation: batches, "get_profiles": 2 * -(-entries // PAGE)}
@@ -48,6 +49,7 @@ class Subscribe(Bulk):
         rows = work.live(batch)
         known = await standings(work.client, group["channel"], (row.identity for row in rows))
         held = _guard(rows, known, list_id, newer=group["resubscribe"] == "newer")
+        work.withheld(held, rows)
         if batch.state == "sent":
             # The answer to an earlier request was lost. Whoever has this consent now needs no second one.
             kept = {finding.n for finding in held}
@@ -89,6 +91,7 @@ class Unsubscribe(Bulk):
     operation = "bulk_unsubscribe_profiles"
     stage = 2
     entry = ENTRY
+    about_consent = True
 
     def requests(self, batches: int, entries: int) -> dict[str, int]:
         return {self.operation: batches, "get_profiles": -(-entries // PAGE)}
@@ -104,8 +107,9 @@ class Unsubscribe(Bulk):
             there = await self._members(work, group, rows)
             # They were there before the request whose answer was lost: it has done its work.
             code = "" if batch.state == "sent" else "consent.would_be_global"
-            absent = [row for row in rows if row.identity.lower() not in there]
-            work.mark(batch, batch.state if batch.state == "sent" else "intent", [_not_there(r, code) for r in absent])
+            absent = [_not_there(row, code) for row in rows if row.identity.lower() not in there]
+            work.withheld(absent, rows)
+            work.mark(batch, batch.state if batch.state == "sent" else "intent", absent)
             work.meter.sent(len(absent))
         await super().send(work, batch)
 
@@ -120,6 +124,7 @@ class Unsubscribe(Bulk):
             missing = [row for row in rows if known.get(row.identity.lower(), Standing()).opted_out(None) is None]
         if missing and not last:
             return False
+        work.said(batch, [row for row in rows if row not in missing], "confirmed")
         work.confirm(batch, [not_visible(row, "not unsubscribed yet") for row in missing], len(rows))
         return True
 
@@ -186,5 +191,6 @@ async def _confirm_subscribed(work: Work, batch: Batch, *, last: bool) -> bool:
     missing = await waiting(rows)
     if missing and not last:
         return False
+    work.said(batch, [row for row in rows if row not in missing], "confirmed")
     work.confirm(batch, [not_visible(row, "not subscribed yet", "consent.pending") for row in missing], len(rows))
     return True

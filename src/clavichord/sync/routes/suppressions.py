@@ -21,6 +21,7 @@ class Suppress(Bulk):
     operation = "bulk_suppress_profiles"
     stage = 2
     entry = ENTRY
+    about_consent = True
     job = "profile-suppression-bulk-create-job"
 
     def requests(self, batches: int, entries: int) -> dict[str, int]:
@@ -36,6 +37,7 @@ class Suppress(Bulk):
         missing = [row for row in rows if not self._settled(known.get(row.identity.lower()))]
         if missing and not last:
             return False
+        work.said(batch, [row for row in rows if row not in missing], "confirmed")
         work.confirm(batch, [not_visible(row, "not in effect yet") for row in missing], len(rows))
         return True
 

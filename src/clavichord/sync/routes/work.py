@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -15,11 +16,13 @@ from clavichord.client.errors import (
     RateLimited,
     TransportError,
 )
+from clavichord.sync.consents import ConsentLedger, Said
 from clavichord.sync.definition import SyncDefinition
 from clavichord.sync.ledger import Batch, Finding, Ledger
 from clavichord.sync.mistakes import SyncError
 from clavichord.sync.plan import PlanRow, PlanRows
 from clavichord.sync.progress import Meter
+from clavichord.sync.values import instant
 
 SINGLES_IN_FLIGHT = 24
 
@@ -67,7 +70,9 @@ class Work:
         meter: Meter,
         lists: Mapping[str, str],
         stopping: Callable[[], bool],
+        consents: ConsentLedger,
     ) -> None:
+        self.consents = consents
         self.client = client
         self.definition = definition
         self.ledger = ledger
@@ -97,3 +102,29 @@ class Work:
         """Marks the batch confirmed; `findings` are what of its `entries` is not."""
         self.mark(batch, "confirmed", findings)
         self.meter.confirm(entries - len(findings))
+
+    def said(self, batch: Batch, rows: Sequence[PlanRow], action: str) -> None:
+        """Writes into the consent ledger what is done about the rows' consent, with its proof."""
+        group = {name: given for name, given in json.loads(batch.grp).items() if given not in (None, False)}
+        group.pop("resubscribe", None)
+        when = "agreed_at" if batch.route == "consent.subscribe" else "decided_at"
+        self.consents.append(
+            self.definition.account,
+            self.definition.sync,
+            self.ledger.run,
+            [
+                Said(row.who, row.part, action, group | ({when: instant(row.moment)} if row.moment else {}))
+                for row in rows
+            ],
+        )
+
+    def withheld(self, findings: Sequence[Finding], rows: Sequence[PlanRow]) -> None:
+        """Writes into the consent ledger whose consent a guard has left alone."""
+        by_number = {row.n: row for row in rows}
+        said = [
+            Said(by_number[f.n].who, by_number[f.n].part, "held", {"reason": f.code, "message": f.message})
+            for f in findings
+            if f.n is not None and f.row_class == "held"
+        ]
+        if said:
+            self.consents.append(self.definition.account, self.definition.sync, self.ledger.run, said)
