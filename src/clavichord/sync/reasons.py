@@ -105,6 +105,8 @@ REASONS: dict[str, Reason] = {
     "event.currency": Reason("not a currency", "Klaviyo takes ISO 4217 codes.", "USD, EUR, …"),
     "event.properties": Reason("too many properties", "Klaviyo keeps 400 an event.", "Map fewer."),
     "event.too_large": Reason("an event over 5 MB", "Klaviyo refuses it.", "Map less."),
+    "catalog.incomplete": Reason("a field that Klaviyo needs is empty", "It refuses the whole batch.", _CORRECT),
+    "catalog.too_large": Reason("an entry over 500 kB", "A request holds a hundred of them in 5 MB.", "Map less."),
     # Guards
     "consent.no_proof": Reason(
         "a consent without complete proof",

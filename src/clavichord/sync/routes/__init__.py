@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clavichord.sync.routes.catalog import CATALOG
 from clavichord.sync.routes.consent import Look, Subscribe, Unsubscribe
 from clavichord.sync.routes.events import BulkEvents
 from clavichord.sync.routes.lists import Leave
@@ -23,5 +24,6 @@ ROUTES: Mapping[str, Route] = {
         Unsubscribe(),
         Suppress(),
         Lift(),
+        *CATALOG,
     )
 }
