@@ -31,7 +31,7 @@ from clavichord.sandbox.gates import Gates
 from clavichord.sandbox.journal import Entry, Journal
 from clavichord.sandbox.limits import Limits, Mode, Phase
 from clavichord.sandbox.oauth import OAuth
-from clavichord.sandbox.resources import BEHAVIOURS, declare_jobs
+from clavichord.sandbox.resources import BEHAVIOURS, RESHAPED, declare_jobs
 from clavichord.sandbox.snapshots import Snapshots
 from clavichord.sandbox.store import Store
 from clavichord.sandbox.wire import Receive, Reply, Request, Scope, Send
@@ -89,7 +89,7 @@ class Sandbox:
         )
         declare_jobs(self.engine)
         late.declare(self.engine, BEHAVIOURS)
-        self.releases = revision.Releases(self.engine, BEHAVIOURS, live=quirks == "live")
+        self.releases = revision.Releases(self.engine, BEHAVIOURS, RESHAPED, live=quirks == "live")
         self.limits = Limits(
             self.clock,
             options.get("limits", "headers"),

@@ -19,10 +19,13 @@ from clavichord.spec import Operation
 _MISSING: Mapping[str, str] = {
     "account": "Account with id {} not found.",
     "campaign": "A campaign with id '{}' does not exist.",
+    "campaign-audience": "An audience with id '{}' does not exist.",
     "campaign-message": "A message with id '{}' does not exist.",
+    "campaign-message-schedule": "A message with id '{}' does not exist.",
     "campaign-recipient-estimation": "A campaign with id '{}' does not exist.",
     "campaign-recipient-estimation-job": "A campaign with id '{}' does not exist.",
     "campaign-send-job": "A campaign with id '{}' does not exist.",
+    "campaign-variation": "A variation with id '{}' does not exist.",
     "catalog-category": "No category with the ID `{}` exists.",
     "catalog-item": "An item with id {} does not exist.",
     "catalog-variant": "A variant with id {} does not exist.",
@@ -66,8 +69,8 @@ _MISSING: Mapping[str, str] = {
     "object-schema": "object-schema with id `{}` does not exist.",
     "source-mapping": "source-mapping with id `{}` does not exist.",
 }
-"""Wordings differ by resource (LIVE #7); that of event is inferred, and so is the one for a type
-that is not here."""
+"""Wordings differ by resource (LIVE #7); those of event and of what campaigns have from 2026-10-15 on are inferred, and
+so is the one for a type that is not here."""
 
 OBJECT_TYPE_GONE = "Object type `{}` not found"
 _MISSING_IN: Mapping[str, str] = {
@@ -136,6 +139,15 @@ def targets(store: Store, account: str, type_name: str, resource_id: str, relati
     rows = store.execute(
         "SELECT target FROM edge WHERE account = ? AND type = ? AND id = ? AND relationship = ? ORDER BY at, target",
         (account, type_name, resource_id, relationship),
+    )
+    return [row[0] for row in rows]
+
+
+def sources(store: Store, account: str, type_name: str, relationship: str, target: str) -> list[str]:
+    """The ids whose relationship points at `target`, oldest first."""
+    rows = store.execute(
+        "SELECT id FROM edge WHERE account = ? AND target = ? AND type = ? AND relationship = ? ORDER BY at, id",
+        (account, target, type_name, relationship),
     )
     return [row[0] for row in rows]
 

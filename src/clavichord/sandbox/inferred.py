@@ -101,8 +101,50 @@ CHANNEL_FIXED: Final = "The channel of a message cannot be changed from '{channe
 AUDIENCE_TWICE: Final = "Audience '{id}' is both included and excluded."
 CAMPAIGN_LOCKED: Final = "A campaign with the status '{status}' cannot be changed."
 CAMPAIGN_STATE: Final = "A campaign with the status '{status}' cannot be {action}."
+MESSAGE_LOCKED: Final = "A message with the status '{status}' cannot be changed."
+MESSAGE_STATE: Final = "A message with the status '{status}' cannot be {action}."
+AUDIENCE_LOCKED: Final = "The audience of a message with the status '{status}' cannot be changed."
+SETTINGS_LOCKED: Final = "'send_settings' cannot be changed once a message has the status '{status}'."
+STATUS_BY_SCHEDULING: Final = "'status' cannot be set; schedule the message, or cancel or revert it."
+NO_MESSAGES: Final = "The campaign has no messages."
+NO_CONTENT: Final = "The message has no content yet."
+SEVERAL_AUDIENCES: Final = "This campaign has several audiences; revision 2026-10-15 can change them."
+OTHER_CAMPAIGN: Final = "The {type} '{id}' does not belong to the campaign '{campaign}'."
+MESSAGE_TWICE: Final = "The message '{id}' is scheduled more than once."
+SAME_IDS: Final = "'id' must be the id of the data."
+TEMPORARY_TWICE: Final = "The temporary_id '{given}' is used more than once."
+TEMPORARY_UNKNOWN: Final = "No audience has the temporary_id '{given}'."
+PARTS_ARE_MADE: Final = "'{name}' of a new campaign are made from its attributes; they cannot be those of another."
+ONE_MESSAGE_CHANNEL: Final = "The variations of a message must have one channel; this message has '{channel}'."
+COST_IS_READ_ONLY: Final = "'cost' is not allowed."
+"""The beta spec says so of creating."""
+COLOR: Final = "'{given}' is not a color as six hexadecimal digits."
+LOCAL_IS_UTC: Final = "'send_timezone' must be 'UTC' when 'send_strategy' is 'timezone'."
+PERCENTAGE: Final = "'{name}' must be a percentage."
+NEEDED_BY: Final = "'{name}' is required for the strategy '{strategy}'."
+NOT_IN_FUTURE: Final = "'{name}' must be in the future."
+IN_THE_PAST: Final = "'{name}' must not be in the past."
+"""Of these three the rules are the specification's, the words are not."""
+COPY_OF: Final = "Copy of {name}"
+"""Documented for campaigns of 2026-10-15, taken over for audiences and messages."""
+CLONE_OF: Final = "Clone of {name}"
+PARTLY_SENT: Final = "Unknown"
+"""Older status of a campaign some of whose messages are sent and others still drafts."""
+OPEN_ACTIONS: Final = ("open_app", "deep_link", "open_web_url")
+"""What the number `open_action` of a push stands for."""
+SMART_SENDING: Final = "throttle-for-campaigns-and-flows"
+THROTTLING_TYPES: Final = {
+    "FOR_CAMPAIGNS": "throttle-for-campaigns",
+    "FOR_CAMPAIGNS_AND_FLOWS": "throttle-for-campaigns-and-flows",
+    "FOR_FLOWS": "throttle-for-flows",
+    "NONE": "none",
+}
+"""A new campaign's spelling → a message's; and which of them `use_smart_sending` is."""
+WINNER_METRIC: Final = "opens_unique"
+WINNER_WAIT_HOURS: Final = 6
+"""Of an A/B test that does not say."""
 NO_TEMPLATE: Final = "Templates can only be assigned to email messages, not to '{channel}'."
-SMART_SENDING_HOURS: Final = {"email": 16, "sms": 24, "mobile_push": 24}
+SMART_SENDING_HOURS: Final = {"email": 16, "sms": 24, "mobile_push": 24, "whatsapp": 24}
 """FACTS §12.2; only that of e-mail is documented."""
 SEGMENT_TRIGGER: Final = "Added to List"
 """The enum has nothing else for a flow that a segment triggers."""
@@ -189,6 +231,7 @@ ACCESS_LIFETIME: Final = 3600
 REFRESH_LIFETIME: Final = 90 * 86_400
 """seconds without use after which a refresh token is invalid (FACTS §1.6)"""
 COLLECTIONS: Final = {
+    "campaign-schedule": "/api/campaign-schedule",
     "conversation": "/api/conversations",
     "form-publish-job": "/api/form-publish-jobs",
     "form-unpublish-job": "/api/form-unpublish-jobs",

@@ -47,19 +47,6 @@ KNOWN = frozenset(
 """Every release (FACTS §0). Retired ones fall back, as documented."""
 
 _NEWEST = "2026-10-15"
-_RESHAPED = frozenset(
-    {
-        "create_campaign",
-        "update_campaign",
-        "get_campaign",
-        "get_campaigns",
-        "get_campaign_for_campaign_message",
-        "get_campaign_message",
-        "get_messages_for_campaign",
-        "update_campaign_message",
-    }
-)
-"""Operations whose documents are other ones in 2026-10-15: the older behaviour would answer the wrong thing."""
 
 LIVE_STATUSES: Mapping[str, int] = {
     "merge_profiles": 202,
@@ -97,9 +84,17 @@ class Releases:
     """The packaged catalogues over one engine. 2026-10-15 is read when it is first asked for; whatever is older is
     answered by 2026-07-15."""
 
-    def __init__(self, engine: Engine, behaviours: Mapping[str, Behaviour], *, live: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        behaviours: Mapping[str, Behaviour],
+        reshaped: Mapping[str, Behaviour],
+        *,
+        live: bool = False,
+    ) -> None:
+        """`reshaped`: what 2026-10-15 does otherwise."""
         self._live = live
-        self._behaviours = behaviours
+        self._newer = {**behaviours, **reshaped}
         self._engine = engine
         self.stable = Release(engine.catalogue, engine, behaviours)
         self._newest: Release | None = None
@@ -109,11 +104,7 @@ class Releases:
     def newest(self) -> Release:
         if self._newest is None:
             catalogue = catalogue_of(_NEWEST, live=self._live)
-            served = {
-                operation: behaviour
-                for operation, behaviour in self._behaviours.items()
-                if operation in catalogue.operations and operation not in _RESHAPED
-            }
+            served = {one: behaviour for one, behaviour in self._newer.items() if one in catalogue.operations}
             self._newest = Release(catalogue, self._engine.of(catalogue), served)
         return self._newest
 

@@ -73,12 +73,13 @@ CREATE INDEX import_error_job ON import_error (job, row, id);
 CREATE TABLE pending (account TEXT NOT NULL, list TEXT NOT NULL, channel TEXT NOT NULL, address TEXT NOT NULL,
   at INTEGER NOT NULL, subscription TEXT NOT NULL, PRIMARY KEY (account, list, channel, address)) WITHOUT ROWID;
 
--- Messages as they went out. status: queued, sent or skipped (then reason says why); at: microseconds.
+-- Messages as they went out, or will at `at` (microseconds). status: queued, sent or skipped (then reason says why);
+-- variation: '' as long as the one that wins a test is not known.
 CREATE TABLE outbox (id INTEGER PRIMARY KEY, account TEXT NOT NULL, campaign TEXT NOT NULL, message TEXT NOT NULL,
   profile TEXT NOT NULL, channel TEXT NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'queued',
   reason TEXT NOT NULL DEFAULT '', recipient TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
-  html TEXT NOT NULL DEFAULT '', text TEXT NOT NULL DEFAULT '');
-CREATE INDEX outbox_campaign ON outbox (account, campaign, status, id);
+  html TEXT NOT NULL DEFAULT '', text TEXT NOT NULL DEFAULT '', variation TEXT NOT NULL DEFAULT '');
+CREATE INDEX outbox_message ON outbox (account, message, status, at, id);
 CREATE INDEX outbox_profile ON outbox (profile, channel, at);
 """
 # The planner cannot know that an account is nearly the whole table, and would walk it in the order that is asked for

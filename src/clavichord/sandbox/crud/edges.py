@@ -25,11 +25,7 @@ def targets(call: Call, type_name: str, resource_id: str, relationship: str) -> 
     owner, kept, inverted = edge(call, type_name, relationship)
     if not inverted:
         return generic.targets(call.engine.store, call.account, type_name, resource_id, relationship)
-    rows = call.engine.store.execute(
-        "SELECT id FROM edge WHERE account = ? AND target = ? AND type = ? AND relationship = ? ORDER BY at, id",
-        (call.account, resource_id, owner, kept),
-    )
-    return [row[0] for row in rows]
+    return generic.sources(call.engine.store, call.account, owner, kept, resource_id)
 
 
 def link(call: Call, type_name: str, resource_id: str, relationship: str, ids: Iterable[str]) -> None:

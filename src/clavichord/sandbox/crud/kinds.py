@@ -38,7 +38,8 @@ class Kind:
     precision: Precision = "sec"
     """of both on read-back; the request that writes one answers microseconds (LIVE #11)"""
     resolved: tuple[str, ...] = ()
-    """relationships whose `data` is answered wherever `resolves` says so, and not only when they are included"""
+    """relationships whose `data` is answered wherever `resolves` says so, and not only when they are included; in the
+    revisions that have them"""
     resolves: Callable[[Call], bool] = lambda call: True
     inverse: Mapping[str, str] = field(default_factory=dict)
     """relationship → the relationship of its target type that keeps the edge: tag-group.tags is the other side of
@@ -47,6 +48,8 @@ class Kind:
     """attributes that are answered only when they are asked for: how one is found for an id"""
     shown: Callable[[Call, str], tuple[str, ...] | None] = lambda call, resource_id: None
     """the relationships that an answer shows, None = all of the type"""
+    view: Callable[[Call, str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """the attributes that an answer shows, made of the stored ones, where revisions differ in them"""
     filters: Mapping[str, Column] = field(default_factory=dict)
     """filter fields that are no attribute (`ids`, `category.id`), and how they are found"""
     find: Callable[[Call, str], Mapping[str, Any] | None] | None = None

@@ -94,9 +94,10 @@ def resource(
     if kind is None:
         return generic.resource(type_name, resource_id, attributes, _linked(call, type_name, resource_id, primary, ()))
     more = {name: find for name, find in kind.additional.items() if call.query.wants(type_name, name)}
-    if more:
+    if more or kind.view is not None:
         known = msgspec.json.decode(attributes) if isinstance(attributes, str) else dict(attributes)
-        attributes = {**known, **{name: find(call, resource_id) for name, find in more.items()}}
+        shown = known if kind.view is None else kind.view(call, resource_id, known)
+        attributes = {**shown, **{name: find(call, resource_id) for name, find in more.items()}}
     resolved = kind.resolved if kind.resolves(call) else ()
     linked = _linked(call, type_name, resource_id, primary, resolved, kind.dataless)
     found = generic.resource(type_name, resource_id, attributes, linked)
@@ -111,8 +112,8 @@ def _linked(
     resolved: tuple[str, ...],
     dataless: tuple[str, ...] = (),
 ) -> Mapping[str, Linkage]:
-    names = dict.fromkeys((*resolved, *(call.query.include if primary else ())))
     relations = call.engine.catalogue.types[type_name].relationships
+    names = dict.fromkeys((*filter(relations.__contains__, resolved), *(call.query.include if primary else ())))
     found: dict[str, Linkage] = {}
     for name in names:
         ids = targets(call, type_name, resource_id, name)

@@ -13,8 +13,11 @@ from clavichord.sandbox.resources import (
     billing_usage,
     brand_defaults,
     brand_library,
+    campaign_audiences,
     campaign_messages,
+    campaign_schedules,
     campaign_sends,
+    campaign_variations,
     campaigns,
     catalog_categories,
     catalog_items,
@@ -45,6 +48,8 @@ from clavichord.sandbox.resources import (
     object_records,
     object_schemas,
     object_types,
+    omni_campaigns,
+    omni_messages,
     profile_imports,
     profile_merge,
     profile_relationships,
@@ -105,6 +110,10 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     **campaigns.BEHAVIOURS,
     **campaign_messages.BEHAVIOURS,
     **campaign_sends.BEHAVIOURS,
+    **campaign_audiences.BEHAVIOURS,
+    **campaign_variations.BEHAVIOURS,
+    **campaign_schedules.BEHAVIOURS,
+    **omni_messages.BEHAVIOURS,
     **data_sources.BEHAVIOURS,
     **data_source_records.BEHAVIOURS,
     **object_types.BEHAVIOURS,
@@ -127,6 +136,9 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     **client_reviews.BEHAVIOURS,
     **client_places.BEHAVIOURS,
 }
+
+RESHAPED: Mapping[str, Behaviour] = {**omni_campaigns.RESHAPED, **omni_messages.RESHAPED}
+"""Operations whose bodies are other ones from 2026-10-15 on."""
 
 
 def declare_jobs(engine: Engine) -> None:

@@ -9,8 +9,8 @@ from clavichord.sandbox import inferred
 from clavichord.sandbox.clock import SECOND, micros, parse, seconds
 from clavichord.sandbox.errors import invalid
 
-_EMAIL = ("subject", "preview_text", "from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
-_RENDER_OPTIONS = {
+EMAIL = ("subject", "preview_text", "from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
+RENDER_OPTIONS = {
     "shorten_links": True,
     "add_org_prefix": True,
     "add_info_link": True,
@@ -24,10 +24,10 @@ def message(given: Mapping[str, Any], label: str) -> dict[str, Any]:
     content = given.get("content") or {}
     channel = given["channel"]
     if channel == "email":
-        filled = dict.fromkeys(_EMAIL, "") | _present(inferred.SENDER | content)
+        filled = dict.fromkeys(EMAIL, "") | _present(inferred.SENDER | content)
         return {"channel": channel, "label": given.get("label") or label, "content": filled}
     if channel == "sms":
-        options = _RENDER_OPTIONS | _present(given.get("render_options") or {})
+        options = RENDER_OPTIONS | _present(given.get("render_options") or {})
         return {"channel": channel, "content": {"body": content.get("body") or ""}, "render_options": options}
     kind = given.get("notification_type") or "standard"
     push: dict[str, Any] = {"channel": channel, "notification_type": kind, "kv_pairs": given.get("kv_pairs")}
@@ -85,12 +85,6 @@ def send_strategy(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def cloned_strategy(now: int) -> dict[str, Any]:
     """A clone's strategy becomes static, at the time of cloning (recorded)."""
     return {"method": "static", "datetime": micros(now), "options": {"is_local": False}}
-
-
-def send_instant(strategy: Mapping[str, Any], now: int) -> int:
-    """When a campaign that is sent now will go out, microseconds. A local time is taken as UTC."""
-    when = strategy.get("datetime") or strategy.get("date")
-    return now if when is None else max(now, parse(when) or now)
 
 
 def channel_of(messages: list[Mapping[str, Any]]) -> str:

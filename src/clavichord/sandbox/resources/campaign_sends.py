@@ -1,26 +1,21 @@
-"""Sending: a campaign goes out when the clock reaches its time, or is cancelled or reverted before (FACTS §9.6)."""
+"""Send jobs and recipient estimations: of a whole campaign, in every revision (FACTS §9.6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
-from clavichord.sandbox.clock import SECOND, micros
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.errors import invalid
 from clavichord.sandbox.jobs import Task
-from clavichord.sandbox.resources import audiences, outbox
-from clavichord.sandbox.resources import campaign_definitions as definitions
+from clavichord.sandbox.resources import audiences, campaign_delivery
+from clavichord.sandbox.resources import campaign_parts as parts
 
-_TASK = "campaign-send"
 _ESTIMATION = "campaign-estimation"
 _WAITING = ("Scheduled", "Preparing to send")
-
-
-def _campaign(call: Call, campaign_id: str) -> dict[str, Any]:
-    return generic.required(call, "campaign", campaign_id)
+_UNDER_WAY = ("Sending", "Variations Sent")
 
 
 def _job(call: Call, kind: str, campaign_id: str, status: str) -> Answer:
@@ -28,100 +23,22 @@ def _job(call: Call, kind: str, campaign_id: str, status: str) -> Answer:
 
 
 def send(call: Call) -> Answer:
-    """A job has its campaign's id."""
-    campaign_id = call.data["id"]
-    attributes = _campaign(call, campaign_id)
-    if attributes["status"] != "Draft":
-        text = inferred.CAMPAIGN_STATE.format(status=attributes["status"], action="sent")
+    """Every message that is still a draft goes its own way. A job has its campaign's id."""
+    campaign_id, store, account = call.data["id"], call.engine.store, call.account
+    campaign = generic.required(call, "campaign", campaign_id)
+    held = parts.messages(store, account, campaign_id)
+    drafts = [one for one in held if one.attributes["status"] == "draft"]
+    if not held:
+        raise invalid(inferred.NO_MESSAGES, pointer="/data/id")
+    if not drafts:
+        text = inferred.CAMPAIGN_STATE.format(status=campaign["status"], action="sent")
         raise invalid(text, pointer="/data/id")
-    at = definitions.send_instant(attributes["send_strategy"], call.now)
-    attributes["status"] = "Scheduled" if at > call.now else "Preparing to send"
-    attributes |= {"scheduled_at": micros(call.now), "send_time": micros(at)}
-    with call.engine.store.write():
-        _save(call.engine, call.account, campaign_id, attributes, "queued")
-        _set_times(call.engine, call.account, campaign_id, attributes)
-    delay = (at - call.now) / SECOND if at > call.now else None
-    call.engine.jobs.submit(call.account, _TASK, {}, job=campaign_id, delay=delay)
+    with store.write():
+        delays = [campaign_delivery.launch(call.engine, account, one, call.now) for one in drafts]
+        parts.settle(store, account, campaign_id, call.now)
+    for one, delay in zip(drafts, delays, strict=True):
+        campaign_delivery.submit(call.engine, account, campaign_id, one.id, delay)
     return _job(call, "campaign-send-job", campaign_id, "queued")
-
-
-def _save(engine: Engine, account: str, campaign_id: str, attributes: Mapping[str, Any], job: str) -> None:
-    """The campaign with its new status, which moves `updated_at`, and its job's."""
-    now = engine.clock.now()
-    generic.update(engine.store, account, "campaign", campaign_id, {**attributes, "updated_at": micros(now)}, now)
-    engine.store.execute(
-        "UPDATE resource SET state = json_set(state, '$.send_job', ?)"
-        " WHERE account = ? AND type = 'campaign' AND id = ?",
-        (job, account, campaign_id),
-    )
-
-
-def _set_times(engine: Engine, account: str, campaign_id: str, attributes: Mapping[str, Any]) -> None:
-    """`send_times` of the messages."""
-    strategy, when = attributes["send_strategy"], attributes["send_time"]
-    local = bool((strategy.get("options") or {}).get("is_local"))
-    times = [] if when is None else [{"datetime": when, "is_local": local}]
-    for message_id in generic.targets(engine.store, account, "campaign", campaign_id, "campaign-messages"):
-        message = generic.load(engine.store, account, "campaign-message", message_id)
-        if message is not None:
-            message["send_times"] = times
-            generic.update(engine.store, account, "campaign-message", message_id, message, engine.clock.now())
-
-
-def _begin(engine: Engine, task: Task, campaign: dict[str, Any]) -> int | None:
-    """Queues the recipients: who joins an audience from now on is too late."""
-    now = engine.clock.now()
-    status = "Cancelled: No Recipients"
-    for message_id, channel, parts in _messages(engine, task):
-        if parts is None:
-            status = "Cancelled: Misconfigured"
-            break
-        sql, parameters = audiences.recipients(engine, task.account, campaign, channel)
-        queued = engine.store.execute(
-            f"INSERT INTO outbox (account, campaign, message, profile, channel, at) SELECT ?, ?, ?, p.id, ?, ? {sql}"
-            " ORDER BY p.id",
-            (task.account, task.job, message_id, channel, now, *parameters),
-        ).rowcount
-        if queued:
-            status = "Sending"
-        if campaign["send_options"]["use_smart_sending"]:
-            outbox.skip_recent(engine.store, task.account, task.job, channel, now)
-    campaign["status"] = status
-    _save(engine, task.account, task.job, campaign, "processing" if status == "Sending" else "cancelled")
-    return 1 if status == "Sending" else None
-
-
-def _messages(engine: Engine, task: Task) -> Iterator[tuple[str, str, outbox.Parts | None]]:
-    """Id, channel and content of each message."""
-    for message_id in generic.targets(engine.store, task.account, "campaign", task.job, "campaign-messages"):
-        message = generic.load(engine.store, task.account, "campaign-message", message_id)
-        if message is not None:
-            definition = message["definition"]
-            parts = outbox.parts_of(engine, task.account, message_id, definition)
-            yield message_id, definition["channel"], parts
-
-
-def _work(engine: Engine, task: Task) -> int | None:
-    """The next recipients; when none is left the campaign is sent."""
-    campaign = generic.load(engine.store, task.account, "campaign", task.job)
-    if campaign is None:
-        return None
-    if task.position == 0:
-        return _begin(engine, task, campaign)
-    rows = engine.store.execute(
-        "SELECT id, message, profile FROM outbox WHERE account = ? AND campaign = ? AND status = 'queued'"
-        " ORDER BY id LIMIT ?",
-        (task.account, task.job, inferred.SEND_SLICE),
-    ).fetchall()
-    messages = {one: (channel, parts) for one, channel, parts in _messages(engine, task)}
-    for row in rows:
-        channel, parts = messages[row[1]]
-        outbox.deliver(engine, row, task.account, campaign["name"], channel, parts or outbox.Parts())
-    if rows:
-        return task.position + len(rows)
-    campaign["status"] = "Sent"
-    _save(engine, task.account, task.job, campaign, "complete")
-    return None
 
 
 def get_job(call: Call) -> Answer:
@@ -137,29 +54,29 @@ def _kept(call: Call, name: str) -> Any:
 
 
 def stop(call: Call) -> Answer:
-    """`cancel` is for good, `revert` makes a draft of it again; both only before it begins."""
-    attributes = _campaign(call, call.id)
+    """`cancel` is for good, `revert` makes a draft of it again and can only come before it begins."""
+    campaign = generic.required(call, "campaign", call.id)
     crud.same_id(call)
-    action = call.data["attributes"]["action"]
-    if attributes["status"] not in _WAITING:
+    action, store, account = call.data["attributes"]["action"], call.engine.store, call.account
+    found = [one for one in parts.messages(store, account, call.id) if can_stop(one.attributes["phase"], action)]
+    if not found:
         done = {"cancel": "cancelled", "revert": "reverted"}[action]
-        text = inferred.CAMPAIGN_STATE.format(status=attributes["status"], action=done)
+        text = inferred.CAMPAIGN_STATE.format(status=campaign["status"], action=done)
         raise invalid(text, pointer="/data/attributes/action")
-    attributes["status"] = "Draft" if action == "revert" else "Cancelled"
-    attributes |= {"scheduled_at": None, "send_time": None}
-    with call.engine.store.write():
-        _save(call.engine, call.account, call.id, attributes, "cancelled")
-        _set_times(call.engine, call.account, call.id, attributes)
-        call.engine.store.execute(
-            "DELETE FROM task WHERE account = ? AND kind = ? AND job = ?", (call.account, _TASK, call.id)
-        )
-    call.engine.jobs.wake()
+    with store.write():
+        for one in found:
+            campaign_delivery.stop(call.engine, account, one, "Draft" if action == "revert" else "Cancelled", call.now)
+        parts.settle(store, account, call.id, call.now)
     return Answer(call.operation.status)
+
+
+def can_stop(phase: str, action: str) -> bool:
+    return phase in _WAITING or (action == "cancel" and phase in _UNDER_WAY)
 
 
 def estimate(call: Call) -> Answer:
     campaign_id = call.data["id"]
-    _campaign(call, campaign_id)
+    generic.required(call, "campaign", campaign_id)
     with call.engine.store.write():
         crud.keep(call, "campaign", campaign_id, {"estimation": {"status": "processing"}})
     call.engine.jobs.submit(call.account, _ESTIMATION, {}, job=campaign_id)
@@ -167,19 +84,19 @@ def estimate(call: Call) -> Answer:
 
 
 def _estimate(engine: Engine, task: Task) -> None:
-    campaign = generic.load(engine.store, task.account, "campaign", task.job)
-    row = engine.store.one(
-        "SELECT json_extract(state, '$.channel') FROM resource WHERE account = ? AND type = 'campaign' AND id = ?",
-        task.account,
-        task.job,
-    )
-    if campaign is None or row is None:
-        return
-    count = audiences.count(engine, task.account, campaign, row[0])
-    engine.store.execute(
+    """The people whom any of the messages would reach."""
+    store, account = engine.store, task.account
+    everyone = [one.attributes for one in parts.audiences(store, account, task.job)]
+    chosen = []
+    for message in parts.messages(store, account, task.job):
+        audience = parts.owner(store, account, "campaign-message", message.id, "campaign-audience")
+        groups = generic.load(store, account, "campaign-audience", audience)
+        if groups is not None and message.attributes["channel"] is not None:
+            chosen.append(audiences.recipients(engine, account, groups, message.attributes, everyone))
+    store.execute(
         "UPDATE resource SET state = json_set(state, '$.estimation', json_object('status', 'complete', 'count', ?))"
         " WHERE account = ? AND type = 'campaign' AND id = ?",
-        (count, task.account, task.job),
+        (audiences.count(engine, account, chosen), account, task.job),
     )
 
 
@@ -197,7 +114,7 @@ def get_estimation(call: Call) -> Answer:
 
 
 def declare(engine: Engine) -> None:
-    engine.jobs.kind(_TASK, _work)
+    campaign_delivery.declare(engine)
     engine.jobs.kind(_ESTIMATION, _estimate)
 
 

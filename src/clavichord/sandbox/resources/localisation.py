@@ -35,7 +35,7 @@ def content_of(store: Store, account: str, owner: Owner) -> Content:
     attributes = generic.load(store, account, type_name, resource_id) or {}
     if type_name == "template":
         return Content({}, attributes.get("html") or "")
-    definition = attributes.get("definition") or {}
+    definition = attributes.get("definition") or attributes  # a variation is kept without one
     if type_name == "template-universal-content":
         return Content({}, template_blocks.block_html(definition))
     said = definition.get("details") or definition  # a campaign's variation keeps its words there

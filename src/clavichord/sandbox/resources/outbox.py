@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from clavichord.sandbox import generic, inferred
-from clavichord.sandbox.clock import SECOND
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
 from clavichord.sandbox.resources import accounts, events, identity, localisation, web_feeds
 from clavichord.sandbox.resources.message_links import MessageSurroundings
 from clavichord.sandbox.store import Store
 
-RECEIVED: Mapping[str, str] = {"email": "Received Email", "sms": "Received SMS", "mobile_push": "Received Push"}
+RECEIVED: Mapping[str, str] = {
+    "email": "Received Email",
+    "sms": "Received SMS",
+    "mobile_push": "Received Push",
+    "whatsapp": "Received WhatsApp",
+}
 """channel → the metric of a message that arrived"""
 
 
@@ -35,6 +39,7 @@ class Entry(NamedTuple):
     subject: str
     html: str
     text: str
+    variation: str
 
 
 def entries(store: Store, account: str, *, after: int = 0, limit: int = 100) -> list[Entry]:
@@ -75,14 +80,27 @@ def context_of(engine: Engine, account: str, profile: identity.Profile) -> dict[
     return person | {"person": person, "organization": organization, "feeds": web_feeds.Feeds(engine, account)}
 
 
-def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, channel: str, parts: Parts) -> None:
-    """Renders a queued row (id, message, profile) and records that it arrived, inside a transaction. `name`: the
-    campaign's."""
-    entry_id, message_id, profile_id = row
+class Sending(NamedTuple):
+    """What all deliveries of a message have in common."""
+
+    account: str
+    campaign: str
+    message: str
+    name: str
+    """the campaign's"""
+    channel: str
+
+
+def deliver(
+    engine: Engine, sending: Sending, entry_id: int, profile_id: str, parts: Parts, properties: Mapping[str, Any]
+) -> None:
+    """Renders a queued entry for its person and records that it arrived, inside a transaction. `properties`: what the
+    event says beside what every such event says."""
+    account, message_id, channel = sending.account, sending.message, sending.channel
     profile = identity.load(engine.store, account, profile_id)
     now = engine.clock.now()
     if profile is None:
-        _skip(engine.store, entry_id, "The profile was deleted.")
+        skip(engine.store, entry_id, "The profile was deleted.")
         return
     around = MessageSurroundings(engine, account, now, profile_id, message_id)
     context = context_of(engine, account, profile)
@@ -92,18 +110,18 @@ def deliver(engine: Engine, row: tuple[int, str, str], account: str, name: str, 
         subject, text = (render(part, context, around, escape=False) for part in (parts.subject, parts.text))
         html = render(parts.html, context, around)
     except (TemplateError, Withheld) as error:
-        _skip(engine.store, entry_id, str(error))
+        skip(engine.store, entry_id, str(error))
         return
     recipient = (profile.email if channel == "email" else profile.phone_number) or profile_id
     engine.store.execute(
         "UPDATE outbox SET status = 'sent', at = ?, recipient = ?, subject = ?, html = ?, text = ? WHERE id = ?",
         (now, recipient, subject, html, text, entry_id),
     )
-    properties = {"Campaign Name": name, "$message": message_id}
+    said: dict[str, Any] = {"Campaign Name": sending.name, "$message": message_id, **properties}
     if channel == "email":
-        properties |= {"Subject": subject, "Email Domain": recipient.rpartition("@")[2]}
+        said |= {"Subject": subject, "Email Domain": recipient.rpartition("@")[2]}
     metric = {"data": {"attributes": {"name": RECEIVED[channel], "service": "klaviyo"}}}
-    received = {"metric": metric, "properties": properties, "unique_id": f"{message_id}:{entry_id}"}
+    received = {"metric": metric, "properties": said, "unique_id": f"{message_id}:{entry_id}"}
     events.record(engine, account, profile_id, received, False, now)
 
 
@@ -126,29 +144,22 @@ def preview(store: Store, account: str, job_id: str, recipient: str, at: int, pa
     )
 
 
-def _skip(store: Store, entry_id: int, reason: str) -> None:
+def skip(store: Store, entry_id: int, reason: str) -> None:
     store.execute("UPDATE outbox SET status = 'skipped', reason = ? WHERE id = ?", (reason, entry_id))
 
 
-def skip_recent(store: Store, account: str, campaign_id: str, channel: str, now: int) -> None:
-    """Smart sending: nobody gets a second message of a channel within its window (FACTS §12.2)."""
-    since = now - inferred.SMART_SENDING_HOURS[channel] * 3600 * SECOND
-    store.execute(
-        "UPDATE outbox SET status = 'skipped', reason = 'Smart Sending' WHERE account = ? AND campaign = ?"
-        " AND status = 'queued' AND EXISTS (SELECT 1 FROM outbox o WHERE o.profile = outbox.profile AND o.channel = ?"
-        " AND o.at > ? AND o.status = 'sent')",
-        (account, campaign_id, channel, since),
-    )
-
-
-def parts_of(engine: Engine, account: str, message_id: str, definition: Mapping[str, Any]) -> Parts | None:
-    """None for an e-mail without a template: there is nothing to send."""
-    content = definition.get("content") or {}
-    if definition["channel"] != "email":
-        return Parts(text=content.get("body") or "", subject=content.get("title") or "")
-    for template_id in generic.targets(engine.store, account, "campaign-message", message_id, "template"):
-        template = generic.load(engine.store, account, "template", template_id)
-        if template is not None:
-            owners = localisation.owners_of(engine.store, account, template_id)
-            return Parts(content.get("subject") or "", template["html"], template["text"] or "", tuple(owners))
-    return None
+def parts_of(store: Store, account: str, variation_id: str, details: Mapping[str, Any] | None) -> Parts | None:
+    """Of a campaign's variation. None where there is nothing to send: no content, no template where one is needed."""
+    if details is None:
+        return None
+    own = [("campaign-variation", variation_id)]
+    if details["channel"] in ("sms", "push"):
+        return Parts(text=details.get("body") or "", subject=details.get("title") or "", owners=tuple(own))
+    template_id = details.get("template_id") or ""
+    template = generic.load(store, account, "template", template_id)
+    if template is None:
+        return None
+    if details["channel"] == "whatsapp":
+        return Parts(text=template["text"] or "", owners=tuple(own))
+    owners = (*localisation.owners_of(store, account, template_id), *own)
+    return Parts(details.get("subject") or "", template["html"], template["text"] or "", owners)

@@ -19,7 +19,7 @@ from clavichord.sandbox.resources.report_statistics import FORM_ROLES, ROLES
 Dimensions = Mapping[str, Any]
 """what can be grouped and filtered by: a text, None, or a list of texts (tags, audiences)"""
 
-_CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push-notification"}
+_CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push-notification", "whatsapp": "whatsapp"}
 _FLOW_CHANNELS = {"Email": "email", "SMS": "sms", "Push": "push-notification", "WhatsApp": "whatsapp"}
 _SENT = ("delivered", "bounced", "failed")
 _TOUCHES = ("opens", "clicks")
@@ -81,12 +81,13 @@ def of_messages(
 ) -> Iterator[Observation]:
     """What happened to messages that were sent since `start`. `messages`: also by the other names that events use."""
     roles = _roles(engine, account, ROLES)
-    sent: dict[tuple[int, str], list[int]] = {}
+    sent: dict[tuple[str, str], list[int]] = {}
+    got: dict[tuple[str, str], Dimensions] = {}
     touched: dict[str, list[tuple[int, Dimensions]]] = {}
 
     def sent_at(message: Dimensions, profile: str, at: int) -> int:
         """When this person got the message that something happened to; without a trace of that, when it happened."""
-        times = sent.get((id(message), profile), [])
+        times = sent.get((_id(message), profile), [])
         index = bisect_right(times, at)
         return times[index - 1] if index else at
 
@@ -95,14 +96,18 @@ def of_messages(
         role = roles[event.metric]
         if message is None:
             continue
+        key = (_id(message), event.profile)
         if role in _SENT:
-            sent.setdefault((id(message), event.profile), []).append(event.at)
-        elif role in _TOUCHES:
+            sent.setdefault(key, []).append(event.at)
+            got[key] = message
+        message = got.get(key, message)  # the variation that this person got
+        if role in _TOUCHES:
             touched.setdefault(event.profile, []).append((event.at, message))
         yield Observation(message, role, event.profile, sent_at(message, event.profile, event.at))
     for event, value in _conversions(engine, account, conversion_metric, start):
         message = _attributed(event, messages, touched)
         if message is not None:
+            message = got.get((_id(message), event.profile), message)
             at = sent_at(message, event.profile, event.at)
             yield Observation(message, "conversions", event.profile, at, value)
 
@@ -127,9 +132,15 @@ def _conversions(engine: Engine, account: str, metric_id: str, start: int) -> It
                 break  # an event that fits two groups is one event
 
 
+def _id(message: Dimensions) -> str:
+    return str(message["campaign_message_id"] if "campaign_message_id" in message else message["flow_message_id"])
+
+
 def _message(properties: Mapping[str, Any], messages: Mapping[str, Dimensions]) -> Dimensions | None:
-    name = _first(properties, "$message", "Campaign Name")
-    return None if name is None else messages.get(name)
+    name, variation = _first(properties, "$message", "Campaign Name"), _first(properties, "$variation")
+    if name is None:
+        return None
+    return messages.get(f"{name}:{variation}") or messages.get(name)
 
 
 def _attributed(
@@ -152,33 +163,49 @@ def _amount(properties: Mapping[str, Any], name: str) -> float:
 
 
 def campaign_messages(engine: Engine, account: str) -> dict[str, Dimensions]:
-    """Dimensions of every campaign's messages, by the message's id, the campaign's id and the campaign's name."""
-    rows = engine.store.execute(
-        "SELECT m.id, m.attributes, c.id, c.attributes FROM edge e"
-        " JOIN resource m ON m.account = e.account AND m.type = 'campaign-message' AND m.id = e.target"
-        " JOIN resource c ON c.account = e.account AND c.type = 'campaign' AND c.id = e.id"
-        " WHERE e.account = ? AND e.type = 'campaign' AND e.relationship = 'campaign-messages'"
-        " ORDER BY c.created, m.id",
-        (account,),
-    ).fetchall()
+    """Dimensions of every campaign's messages, by the message's id, the campaign's id and the campaign's name; those of
+    one variation by `message:variation`."""
     tags, names = _tags(engine, account, "campaigns"), _audience_names(engine, account)
     found: dict[str, Dimensions] = {}
-    for message_id, message, campaign_id, campaign in rows:
-        definition, attributes = msgspec.json.decode(message)["definition"], msgspec.json.decode(campaign)
-        audiences = attributes["audiences"]["included"]
-        dimensions = _NO_VARIATION | {
+    for row in engine.store.execute(_CAMPAIGN_MESSAGES, (account,)).fetchall():
+        campaign_id, name, message_id, message_name, channel, included, variation, variation_name = row
+        groups: list[str] = msgspec.json.decode(included or "[]")
+        dimensions: Dimensions = _NO_VARIATION | {
             "campaign_id": campaign_id,
             "campaign_message_id": message_id,
-            "campaign_message_name": definition.get("label") or attributes["name"],
-            "group": audiences,
-            "group_name": [names[one] for one in audiences if one in names],
-            "send_channel": _CHANNELS[definition["channel"]],
-            "text_message_format": "SMS" if definition["channel"] == "sms" else None,
+            "campaign_message_name": message_name or name,
+            "group": groups,
+            "group_name": [names[one] for one in groups if one in names],
+            "send_channel": _CHANNELS.get(channel),
+            "text_message_format": "SMS" if channel == "sms" else None,
             **tags.get(campaign_id, {"tag_id": [], "tag_name": []}),
         }
-        found |= {campaign_id: dimensions, message_id: dimensions}
-        found[attributes["name"]] = dimensions
+        found |= dict.fromkeys(filter(None, (campaign_id, message_id, name)), dimensions)
+        if variation is not None:
+            found[f"{message_id}:{variation}"] = {
+                **dimensions,
+                "variation": variation,
+                "variation_name": variation_name,
+            }
     return found
+
+
+_CAMPAIGN_MESSAGES = """
+SELECT c.id, json_extract(c.attributes, '$.name'), m.id, json_extract(m.attributes, '$.name'),
+  json_extract(m.attributes, '$.channel'), json_extract(a.attributes, '$.included'),
+  v.id, json_extract(v.attributes, '$.name')
+FROM edge e
+JOIN resource c ON c.account = e.account AND c.type = 'campaign' AND c.id = e.id
+JOIN resource m ON m.account = e.account AND m.type = 'campaign-message' AND m.id = e.target
+LEFT JOIN edge f ON f.account = e.account AND f.type = 'campaign-message' AND f.id = m.id
+  AND f.relationship = 'campaign-audience'
+LEFT JOIN resource a ON a.account = e.account AND a.type = 'campaign-audience' AND a.id = f.target
+LEFT JOIN edge g ON g.account = e.account AND g.target = m.id AND g.type = 'campaign-variation'
+  AND g.relationship = 'campaign-message'
+LEFT JOIN resource v ON v.account = e.account AND v.type = 'campaign-variation' AND v.id = g.id
+WHERE e.account = ? AND e.type = 'campaign' AND e.relationship = 'campaign-messages'
+ORDER BY c.created, m.id, v.id
+"""
 
 
 def flow_messages(engine: Engine, account: str) -> dict[str, Dimensions]:

@@ -10,6 +10,7 @@ ROLES: Mapping[str, str] = {
     "Received Email": "delivered",
     "Received SMS": "delivered",
     "Received Push": "delivered",
+    "Received WhatsApp": "delivered",
     "Opened Email": "opens",
     "Opened Push": "opens",
     "Clicked Email": "clicks",

@@ -108,7 +108,7 @@ def _channel(call: Call, owner: localisation.Owner) -> str:
     if type_name in ("template", "template-universal-content"):
         return "email"
     attributes = generic.required(call, type_name, resource_id)
-    said = attributes.get("channel") or (attributes["definition"].get("details") or {}).get("channel") or ""
+    said = attributes.get("channel") or (attributes.get("details") or {}).get("channel") or ""
     return inferred.TRANSLATION_CHANNELS.get(said, "")
 
 
