@@ -35,7 +35,7 @@ def refused(operation, *args, **options):
 
 
 def body(kind, id=None, relationships=None, **attributes):
-    data = {"type": kind}
+    data: dict = {"type": kind}
     if attributes:
         data["attributes"] = {name.rstrip("_"): value for name, value in attributes.items()}  # id_: an attribute
     if id:
@@ -54,7 +54,9 @@ def people(k, *names):
     lists = {}
     for name in names:
         list_id = k.Lists.create_list(body("list", name=name, opt_in_process="single_opt_in")).data.id
-        person = k.Profiles.create_profile(body("profile", email=f"{name}@shop.test", first_name=name.title())).data.id
+        person = k.Profiles.create_profile(
+            body("profile", email=f"{name}@shop.test", first_name=name.title(), locale="fr")
+        ).data.id
         k.Lists.add_profiles_to_list(list_id, {"data": [{"type": "profile", "id": person}]})
         lists[name] = list_id
     return lists
@@ -77,7 +79,11 @@ def tree(k, lists, template_id):
                 {"temporary_id": "b", "name": "Second", "included": [lists["bob"]], "excluded": [lists["ann"]]},
             ],
             messages=[
-                {"audience_temporary_id": "a", "name": "One", "variations": [{"definition": {"name": "A", "details": email}}]},
+                {
+                    "audience_temporary_id": "a",
+                    "name": "One",
+                    "variations": [{"definition": {"name": "A", "details": email}}],
+                },
                 {"audience_temporary_id": "b", "name": "Two", "is_add_utm": True, "throttling_type": "NONE"},
             ],
         ),
@@ -103,7 +109,9 @@ def tree(k, lists, template_id):
     c.update_campaign(campaign_id, body("campaign", id=campaign_id, definition={"archived": False}))
     found["tags"] = [one.id for one in call(c, "get_tags_for_campaign", campaign_id).data] == [tag_id]
     call(c, "get_tag_ids_for_campaign", campaign_id)
-    found["message tags"] = [one.id for one in call(c, "get_tags_for_campaign_message", message_ids[0]).data] == [tag_id]
+    found["message tags"] = [one.id for one in call(c, "get_tags_for_campaign_message", message_ids[0]).data] == [
+        tag_id
+    ]
     call(c, "get_tag_ids_for_campaign_message", message_ids[0])
     call(c, "get_campaign_audiences_for_campaign", campaign_id)
     call(c, "get_audience_ids_for_campaign", campaign_id)
@@ -170,10 +178,18 @@ def messages(k, campaign_id, audience_id, message_ids):
         body(
             "campaign-message",
             id=made.id,
-            definition={"name": "Drei", "send_options": {"is_ignoring_unsubscribes": True}, "ab_test": {"winner_percentage": 60}},
+            definition={
+                "name": "Drei",
+                "send_options": {"is_ignoring_unsubscribes": True},
+                "ab_test": {"winner_percentage": 60},
+            },
         ),
     ).data.attributes.definition
-    found["message changed"] = [changed.name, changed.send_options.is_ignoring_unsubscribes, changed.ab_test.winner_percentage]
+    found["message changed"] = [
+        changed.name,
+        changed.send_options.is_ignoring_unsubscribes,
+        changed.ab_test.winner_percentage,
+    ]
     listed = call(c, "get_campaign_messages", filter=f"equals(campaign_id,'{campaign_id}')", sort="-name")
     found["messages"] = [one.attributes.definition.name for one in listed.data]
     drafts = c.get_campaign_messages(filter="equals(status,'draft'),contains(name,'rei')", include=["campaign"])
@@ -187,9 +203,14 @@ def messages(k, campaign_id, audience_id, message_ids):
     copied = call(
         c,
         "clone_campaign_message",
-        body("campaign-message", id=made.id, relationships=to("campaign-audience", audience_id), id_=made.id, name="Vier"),
+        body(
+            "campaign-message", id=made.id, relationships=to("campaign-audience", audience_id), id_=made.id, name="Vier"
+        ),
     ).data
-    found["message copied"] = [copied.attributes.definition.name, len(c.get_variations_for_campaign_message(copied.id).data)]
+    found["message copied"] = [
+        copied.attributes.definition.name,
+        len(c.get_variations_for_campaign_message(copied.id).data),
+    ]
     call(c, "delete_campaign_message", copied.id)
     found["message gone"] = refused(c.get_campaign_message, copied.id)[0]
     image_id = k.Images.upload_image_from_url(body("image", import_from_url=PIXEL, name="dot")).data.id
@@ -214,7 +235,10 @@ def variations(k, message_id, image_id, template_id):
         body(
             "campaign-variation",
             relationships=to("campaign-message", message_id),
-            definition={"name": "Second", "details": {"channel": "sms", "body": "Ho", "mms_static_image_asset_id": int(image_id)}},
+            definition={
+                "name": "Second",
+                "details": {"channel": "sms", "body": "Ho", "mms_static_image_asset_id": int(image_id)},
+            },
         ),
     ).data
     read = call(c, "get_campaign_variation", made.id, include=["campaign-message", "image"])
@@ -234,12 +258,36 @@ def variations(k, message_id, image_id, template_id):
     call(c, "get_message_id_for_campaign_variation", made.id)
     call(c, "get_image_for_campaign_variation", made.id)
     call(c, "get_image_id_for_campaign_variation", made.id)
-    call(c, "get_translation_for_campaign_variation", made.id)
-    call(c, "get_translation_id_for_campaign_variation", made.id)
+    found["untranslated"] = c.get_translation_for_campaign_variation(made.id).data
     call(c, "delete_campaign_variation", made.id)
     found["variation gone"] = refused(c.get_campaign_variation, made.id)[:2] == [
         404,
         f"A variation with id '{made.id}' does not exist.",
+    ]
+
+
+def translated(k, message_id):
+    """A variation in the language of its readers."""
+    c, t = k.Campaigns, k.Translations
+    variation_id = c.get_variation_ids_for_campaign_message(message_id).data[0].id
+    made = t.create_translation(
+        body(
+            "translation",
+            relationships=to("campaign-variation", variation_id),
+            source_locale="en",
+            target_locales=["fr"],
+            fallback_locale="en",
+            channel="email",
+        )
+    ).data
+    texts = [{"id": "subject", "translations": {"fr": "Salut {{ first_name }}"}}]
+    t.update_translation(made.id, body("translation", id=made.id, values=texts))
+    found["translation"] = [
+        call(c, "get_translation_for_campaign_variation", variation_id).data.id == made.id,
+        call(c, "get_translation_id_for_campaign_variation", variation_id).data.id == made.id,
+        call(t, "get_campaign_variation_for_translation", made.id).data.id == variation_id,
+        call(t, "get_campaign_variation_id_for_translation", made.id).data.id == variation_id,
+        [one["type"] for one in c.get_campaign_variation(variation_id, include=["translation"]).included],
     ]
 
 
@@ -249,8 +297,10 @@ def sending(k, campaign_id, message_ids, sms_id, template_id):
     assigned = body("campaign-message", id=message_ids[1], relationships=to("template", template_id))
     found["assigned"] = call(c, "assign_template_to_campaign_message", assigned).data.attributes.channel
     related = to("campaign-message", message_ids[0])
-    late = {"strategy": "throttled", "send_time": "2035-01-01T09:00:00Z"}
-    found["throttled"] = refused(c.schedule_campaign_message, body("campaign-message-schedule", relationships=related, **late))
+    late: dict = {"strategy": "throttled", "send_time": "2035-01-01T09:00:00Z"}
+    found["throttled"] = refused(
+        c.schedule_campaign_message, body("campaign-message-schedule", relationships=related, **late)
+    )
     late["throttled_options"] = {"throttling_percentage": 50, "throttle_unit": "minute"}
     planned = call(
         c, "schedule_campaign_message", body("campaign-message-schedule", relationships=related, **late)
@@ -278,7 +328,9 @@ def sending(k, campaign_id, message_ids, sms_id, template_id):
         "schedule_campaign",
         body("campaign-schedule", relationships=to("campaign", campaign_id), message_schedules=schedules),
     ).data
-    found["campaign schedule"] = [[one.strategy, one.id == message_ids[at]] for at, one in enumerate(whole.attributes.messages)]
+    found["campaign schedule"] = [
+        [one.strategy, one.id == message_ids[at]] for at, one in enumerate(whole.attributes.messages)
+    ]
     found["send job"] = call(c, "get_campaign_send_job", campaign_id).data.attributes.status
     call(c, "cancel_campaign_send", campaign_id, body("campaign-send-job", id=campaign_id, action="revert"))
     call(c, "refresh_campaign_recipient_estimation", body("campaign-recipient-estimation-job", id=campaign_id))
@@ -294,9 +346,16 @@ def sending(k, campaign_id, message_ids, sms_id, template_id):
     found["delete sent"] = refused(c.delete_campaign_message, message_ids[0])
     copied = call(c, "clone_campaign", body("campaign", id=campaign_id, name="Again")).data
     parts = copied.relationships
-    found["clone"] = [copied.attributes.definition.name, len(parts.campaign_audiences.data), len(parts.campaign_messages.data)]
+    found["clone"] = [
+        copied.attributes.definition.name,
+        len(parts.campaign_audiences.data),
+        len(parts.campaign_messages.data),
+    ]
     call(c, "delete_campaign", copied.id)
-    found["gone"] = [refused(c.get_campaign, copied.id)[0], refused(c.get_campaign_message, parts.campaign_messages.data[0].id)[0]]
+    found["gone"] = [
+        refused(c.get_campaign, copied.id)[0],
+        refused(c.get_campaign_message, parts.campaign_messages.data[0].id)[0],
+    ]
 
 
 def report(k, campaign_id):
@@ -324,6 +383,7 @@ def main(base_url):
     third = audiences(k, campaign_id, audience_ids, lists)
     sms_id, image_id = messages(k, campaign_id, third, message_ids)
     variations(k, sms_id, image_id, template_id)
+    translated(k, message_ids[0])
     sending(k, campaign_id, message_ids, sms_id, template_id)
     report(k, campaign_id)
     json.dump({"types": types, "found": found}, sys.stdout, default=str)

@@ -64,9 +64,9 @@ class Jobs:
                 "INSERT INTO task (due, account, kind, job, position, payload) VALUES (?, ?, ?, ?, ?, ?)",
                 (due, account, kind, job, -1 if halfway else 0, msgspec.json.encode(payload)),
             )
+        self.wake()  # what was next until now may be due much later
         if delay == 0:
             self.run_due()
-        self.wake()
 
     def wake(self) -> None:
         self._current = None

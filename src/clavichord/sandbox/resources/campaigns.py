@@ -89,15 +89,17 @@ def _prepare_change(call: Call, attributes: dict[str, Any]) -> None:
         raise invalid(inferred.CAMPAIGN_LOCKED.format(status=known["status"]), pointer="/data")
     held = parts.messages(call.engine.store, call.account, call.id)
     channel = (held[0].attributes["channel"] if held else None) or ""
-    at = "/data/attributes/audiences"
-    attributes["audiences"] = audience(known["audiences"], given.get("audiences") or {}, at)
+    attributes["audiences"] = known["audiences"]
+    if given.get("audiences"):
+        at = "/data/attributes/audiences"
+        if len(parts.audiences(call.engine.store, call.account, call.id)) > 1:
+            raise invalid(inferred.SEVERAL_AUDIENCES, pointer=at)
+        attributes["audiences"] = audience(known["audiences"], given["audiences"], at)
     options = known["send_options"] | (given.get("send_options") or {})
     attributes["send_options"] = definitions.send_options(channel, options)
     options = known["tracking_options"] | (given.get("tracking_options") or {})
     attributes["tracking_options"] = definitions.tracking_options(channel, options)
     attributes["send_strategy"] = known["send_strategy"]
-    if given.get("audiences") and len(parts.audiences(call.engine.store, call.account, call.id)) > 1:
-        raise invalid(inferred.SEVERAL_AUDIENCES, pointer=at)
 
 
 def _change_parts(call: Call, campaign_id: str, attributes: dict[str, Any]) -> None:
