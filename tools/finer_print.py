@@ -93,7 +93,7 @@ class FinerPrint:
             return self._nullable({"$ref": _PREFIX + name}, theirs)
         if ours.get("type", "object") == "object" and "properties" not in ours:
             union = any(kind in theirs for kind in UNIONS)
-            return before.schema if union or "properties" not in theirs else ours
+            return self._in_our_names(before) if union or "properties" not in theirs else ours
         if "properties" in ours:
             return self._object(ours, theirs, before.schemas) if "properties" in theirs else ours
         if ours.get("type") != theirs.get("type"):
@@ -103,6 +103,24 @@ class FinerPrint:
             return {**theirs, "items": items}
         return {**theirs, "enum": ours["enum"]} if "enum" in ours else theirs
 
+    def _in_our_names(self, before: Earlier) -> Facts:
+        """An earlier union: a name that only earlier documents have may mean another thing in each of them, and then
+        the newest document has the same thing under a name of its own."""
+        renamed = dict(before.schema)
+        for kind in UNIONS:
+            if kind in renamed:
+                renamed[kind] = [self._in_our_name(one, before.schemas) for one in renamed[kind]]
+        return renamed
+
+    def _in_our_name(self, branch: Facts, schemas: Schemas) -> Facts:
+        name = named(branch)
+        meanings = {frozenset(names(one[name], one)) for one in self._earlier if name in one}
+        if name in self._newest or len(meanings) < 2:
+            return branch
+        meant = set(names(schemas[name], schemas))
+        alike = (one for one, schema in self._newest.items() if set(names(schema, self._newest)) == meant)
+        return {"$ref": _PREFIX + next(alike, name)}
+
     def _object(self, ours: Facts, theirs: Facts, schemas: Schemas) -> Facts:
         mine, old = ours["properties"], theirs["properties"]
         order = [*(name for name in old if name in mine), *(name for name in mine if name not in old)]
@@ -110,7 +128,7 @@ class FinerPrint:
         members = {}
         for name in order:
             members[name] = self._merge(mine[name], Earlier(old[name], schemas)) if name in old else mine[name]
-            if name in required and mine[name].get("nullable") and "type" in mine[name]:
+            if name in required and mine[name].get("nullable"):
                 members[name] = {**members[name], "nullable": True}
         whole = {key: value for key, value in theirs.items() if key not in ("properties", "required")}
         return {**whole, "properties": members} | ({"required": required} if required else {})

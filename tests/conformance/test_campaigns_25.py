@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.official_sdk import run
+from tests.conformance.sdk_script import run
 
 from clavichord.sandbox.serve import running
 from clavichord.spec import load

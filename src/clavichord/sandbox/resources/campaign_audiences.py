@@ -27,11 +27,9 @@ def _show(call: Call, audience_id: str) -> Answer:
 
 
 def create(call: Call) -> Answer:
-    related = call.data["relationships"]
-    campaign_id = next(iter(crud.named(related["campaign"].get("data"))), "")
-    generic.required(call, "campaign", campaign_id)
+    campaign_id = parts.related(call, "campaign")
     given = definition(_NOBODY, call.data["attributes"]["definition"], _AT)
-    taken = crud.named((related.get("campaign-messages") or {}).get("data"))
+    taken = crud.named((call.data["relationships"].get("campaign-messages") or {}).get("data"))
     for message_id in taken:
         message = Part(message_id, generic.required(call, "campaign-message", message_id))
         if campaign_id not in crud.targets(call, "campaign-message", message_id, "campaign"):

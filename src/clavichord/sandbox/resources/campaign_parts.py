@@ -347,6 +347,16 @@ def unsend(engine: Engine, account: str, message_id: str) -> None:
     engine.jobs.wake()
 
 
+def related(call: Call, relationship: str) -> str:
+    """The id that a body's relationship names; relationships have the name of their type here. Refusal: 400, 404."""
+    target = next(iter(crud.named(call.data["relationships"][relationship].get("data"))), None)
+    if target is None:
+        text = inferred.REQUIRED.format(name="data")
+        raise invalid(text, pointer=f"/data/relationships/{relationship}/data")
+    generic.required(call, relationship, target)
+    return str(target)
+
+
 def editable(call: Call, message: Part, what: str = inferred.MESSAGE_LOCKED) -> None:
     """Refusal (400) for a message that is no draft any more (inferred)."""
     if message.attributes["status"] != "draft":

@@ -66,7 +66,7 @@ def _schedule(call: Call, message: Part, given: Mapping[str, Any]) -> tuple[dict
 
 def schedule_message(call: Call) -> Answer:
     given = call.data["attributes"]
-    message_id = next(iter(crud.named(call.data["relationships"]["campaign-message"].get("data"))), "")
+    message_id = parts.related(call, "campaign-message")
     message = Part(message_id, generic.required(call, "campaign-message", message_id))
     parts.editable(call, message, inferred.MESSAGE_STATE.replace("{action}", "scheduled"))
     _check(call, given, "/data/attributes")
@@ -82,8 +82,7 @@ def schedule_message(call: Call) -> Answer:
 
 def schedule_campaign(call: Call) -> Answer:
     """All of the given messages, or none of them. Its job has the campaign's id (inferred)."""
-    campaign_id = next(iter(crud.named(call.data["relationships"]["campaign"].get("data"))), "")
-    generic.required(call, "campaign", campaign_id)
+    campaign_id = parts.related(call, "campaign")
     store, account = call.engine.store, call.account
     known = {one.id: one for one in parts.messages(store, account, campaign_id)}
     given, at = call.data["attributes"]["message_schedules"], "/data/attributes/message_schedules"

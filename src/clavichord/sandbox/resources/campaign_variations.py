@@ -72,7 +72,7 @@ def _settle(call: Call, message_id: str) -> None:
 
 
 def create(call: Call) -> Answer:
-    message_id = next(iter(crud.named(call.data["relationships"]["campaign-message"].get("data"))), "")
+    message_id = parts.related(call, "campaign-message")
     message = Part(message_id, generic.required(call, "campaign-message", message_id))
     parts.editable(call, message)
     definition = call.data["attributes"]["definition"]

@@ -56,19 +56,12 @@ def _check(message: Mapping[str, Any]) -> None:
         raise invalid(inferred.POSITIVE.format(name="winner_wait_hours"), pointer=f"{_AT}/ab_test/winner_wait_hours")
 
 
-def _one(call: Call, relationship: str) -> str:
-    """The id that the body's relationship names. Refusal (404)."""
-    target = next(iter(crud.named(call.data["relationships"][relationship].get("data"))), "")
-    generic.required(call, relationship, target)
-    return target
-
-
 def _show(call: Call, message_id: str) -> Answer:
     return crud.show(call, "campaign-message", message_id, generic.required(call, "campaign-message", message_id))
 
 
 def create(call: Call) -> Answer:
-    campaign_id, audience_id = _one(call, "campaign"), _one(call, "campaign-audience")
+    campaign_id, audience_id = parts.related(call, "campaign"), parts.related(call, "campaign-audience")
     store, account = call.engine.store, call.account
     if campaign_id != parts.owner(store, account, "campaign-audience", audience_id, "campaign"):
         text = inferred.OTHER_CAMPAIGN.format(type="audience", id=audience_id, campaign=campaign_id)
@@ -88,7 +81,7 @@ def clone(call: Call) -> Answer:
     if given["id"] != call.data["id"]:
         raise invalid(inferred.SAME_IDS, pointer="/data/attributes/id")
     original = Part(given["id"], generic.required(call, "campaign-message", given["id"]))
-    audience_id = _one(call, "campaign-audience")
+    audience_id = parts.related(call, "campaign-audience")
     store, account = call.engine.store, call.account
     campaign_id = parts.owner(store, account, "campaign-audience", audience_id, "campaign")
     name = given.get("name") or inferred.COPY_OF.format(name=original.attributes["name"] or original.id)
