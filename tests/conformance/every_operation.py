@@ -39,7 +39,10 @@ bulk_import_profiles bulk_suppress_profiles bulk_unsuppress_profiles
 create_campaign get_message_ids_for_campaign get_audience_ids_for_campaign get_variation_ids_for_campaign_message
 tag_campaigns assign_template_to_campaign_message
 create_campaign:text update_image_for_campaign_message
+create_campaign_audience clone_campaign_audience
+create_campaign_message update_campaign_message clone_campaign_message create_campaign_variation
 refresh_campaign_recipient_estimation send_campaign
+schedule_campaign_message update_campaign_message_schedule schedule_campaign
 create_translation create_translation:content create_translation:message create_translation:variation
 create_brand_logo list_billing_usage get_brand_email_defaults
 create_text_messaging_configuration create_text_messaging_sender get_text_messaging_senders
@@ -48,7 +51,8 @@ create_text_messaging_configuration create_text_messaging_sender get_text_messag
 `create_campaign:text` is another call of create_campaign, and `$text:campaign` is what it made."""
 
 LAST = """
-cancel_campaign_send update_campaign update_campaign_message request_profile_deletion merge_profiles
+cancel_campaign_send update_campaign update_campaign_audience update_campaign_variation
+request_profile_deletion merge_profiles
 remove_categories_from_catalog_item add_categories_to_catalog_item
 """
 """Before the deletions: these change what others look at."""
@@ -77,6 +81,7 @@ def _omni(details: Mapping[str, Any]) -> dict[str, Any]:
     return {"definition": {"name": "C"}, "audiences": [audience], "messages": [message]}
 
 
+_LATE = {"strategy": "static", "send_time": "2035-01-01T00:00:00Z"}
 _ANN = {"data": {"type": "profile", "attributes": {"email": "ann@shop.test"}}}
 _EVENT = {"properties": {"sku": "a"}, "metric": {"data": {"type": "metric", "attributes": {"name": "Order"}}}}
 _LETTER = {"subject_line": "Hello", "from_email": "ann@shop.test", "template_id": "$template"}
@@ -116,6 +121,7 @@ IDS: Mapping[str, str] = {
     "get_custom_metric_id_for_mapped_metric": "viewed_product",
     "update_mapped_metric": "revenue",
     "update_mapped_metric:custom": "viewed_product",
+    "update_campaign_message_schedule": "$text:campaign-message",
     "get_campaign_send_job": "$campaign",
     "cancel_campaign_send": "$campaign",
     "get_campaign_recipient_estimation": "$campaign",
@@ -139,11 +145,12 @@ IDS: Mapping[str, str] = {
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "get_campaigns": {"filter": 'equals(messages.channel,"email")'},
+    "get_campaigns@2026-10-15": {"filter": 'contains(name,"C")'},
     "get_coupon_codes": {"filter": 'equals(coupon.id,"SALE")'},
     "get_client_ip_allowlist": {"company_id": "$account", "revision": "$revision"},
     "get_object_schema": {"include": ["object-schemas", "profile-object-schemas"]},
 }
-"""Call → what it needs beside id and body."""
+"""Call → what it needs beside id and body; with the revision where it takes others."""
 
 ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_profile": {"email": "ann@shop.test", "phone_number": "+12025550123"},
@@ -218,6 +225,11 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "create_campaign:text": _campaign({"channel": "sms", "content": {"body": "Hello"}}),
     "create_campaign@2026-10-15": _omni({"channel": "email", "subject": "Hello", "template_id": "$template"}),
     "create_campaign:text@2026-10-15": _omni({"channel": "sms", "body": "Hello"}),
+    "update_campaign_message@2026-10-15": {
+        "definition": {"send_options": {"send_strategy": "static", "send_time": "2035-01-01T00:00:00Z"}}
+    },
+    "schedule_campaign_message": _LATE,
+    "schedule_campaign": {"message_schedules": [_LATE | {"message_id": "$text:campaign-message"}]},
     "create_translation": _LOCALES,
     "create_translation:content": _LOCALES,
     "create_translation:message": _LOCALES,
@@ -261,6 +273,15 @@ RELATIONSHIPS: Mapping[str, Mapping[str, Any]] = {
     },
     "create_translation:message": {"flow-message": ref("flow-message", "$flow-message")},
     "create_translation:variation": {"campaign-variation": ref("campaign-variation", "$campaign-variation")},
+    "create_campaign_audience": {"campaign": ref("campaign", "$campaign")},
+    "create_campaign_message": {
+        "campaign": ref("campaign", "$campaign"),
+        "campaign-audience": ref("campaign-audience", "$campaign-audience"),
+    },
+    "create_campaign_variation": {"campaign-message": ref("campaign-message", "$campaign-message")},
+    "clone_campaign_message": {"campaign-audience": ref("campaign-audience", "$campaign-audience")},
+    "schedule_campaign_message": {"campaign-message": ref("campaign-message", "$text:campaign-message")},
+    "schedule_campaign": {"campaign": ref("campaign", "$text:campaign")},
     "create_template_preview_send_job": {"template": ref("template", "$template")},
     "create_brand_logo": {"image": ref("image", "$image")},
     "publish_form": {"form": ref("form", "$form")},
@@ -300,6 +321,11 @@ DATA: Mapping[str, Any] = {
     "update_image_for_campaign_message": ref("image", "$image"),
     "send_campaign": ref("campaign-send-job", "$campaign"),
     "cancel_campaign_send": {"type": "campaign-send-job", "attributes": {"action": "revert"}},
+    "clone_campaign_audience": ref("campaign-audience-clone", "$campaign-audience")
+    | {"attributes": {"id": "$campaign-audience"}},
+    "clone_campaign_message": ref("campaign-message", "$campaign-message")
+    | {"attributes": {"id": "$campaign-message"}},
+    "update_campaign_message_schedule": {"type": "campaign-message-schedule", "attributes": {"action": "revert"}},
     "merge_profiles": ref("profile-merge", "$profile"),
     "refresh_campaign_recipient_estimation": ref("campaign-recipient-estimation-job", "$campaign"),
 }
@@ -343,7 +369,8 @@ def arguments(catalogue: Catalogue, call: str, known: Mapping[str, str]) -> tupl
             made = _with(made, "attributes", attributes)
             made = _with(made, "relationships", {k: {"data": v} for k, v in RELATIONSHIPS.get(call, {}).items()})
         given.append({"data": made})
-    return _filled(given, known), _filled(OPTIONS.get(call, {}), known)
+    options = OPTIONS.get(f"{call}@{catalogue.revision}", OPTIONS.get(call, {}))
+    return _filled(given, known), _filled(options, known)
 
 
 def _with(data: Mapping[str, Any], member: str, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,8 @@ from tests.conformance.official_sdk import Account, Name, OfficialSDK, Refused, 
 from tests.sandbox.sandbox_api import Api
 
 from clavichord.sandbox.serve import Running, running
-from clavichord.spec import load
 
 _OPERATIONS: dict[Name, int] = {"klaviyo-api-24": 334, "klaviyo-api-25": 423, "klaviyo-node-23": 334}
-
-_OF_NEW_CAMPAIGNS = (
-    "create_campaign:text",
-    "create_translation:variation",
-    "get_campaign_variation_for_translation",
-    "get_campaign_variation_id_for_translation",
-)
 
 
 def _write_review(account: Account, company: str) -> None:
@@ -30,17 +22,6 @@ def _write_review(account: Account, company: str) -> None:
     review = body("review", email="ann@shop.test", author="Ann", **about)
     reply = Api(account.base_url, account.key)("POST", "/client/reviews", review, query={"company_id": company})
     assert reply.status == 202, reply.body
-
-
-def _older_campaigns(account: Account) -> dict[str, str]:
-    """Campaigns as the older revision makes them, as long as the newer one cannot."""
-    api = Api(account.base_url, account.key)
-    made = {"list": api.list("L")}
-    for prefix, call in (("", "create_campaign"), ("text:", "create_campaign:text")):
-        (document,), _ = every_operation.arguments(load(), call, made)
-        for kind, name in every_operation.seen(api("POST", "/api/campaigns", document).json):
-            made.setdefault(prefix + kind, name)
-    return made
 
 
 def _walk(account: Account, calls: list[str], known: dict[str, str], served: Running) -> dict[str, Any]:
@@ -75,9 +56,6 @@ def test_every_operation_gives_its_typed_object(
     image = tmp_path / "dot.gif"
     image.write_bytes(b"GIF89a-and-so-on")
     known = {"file": str(image), "revision": sdk.revision}
-    if "create_campaign" not in release.behaviours:
-        calls = [call for call in calls if call not in _OF_NEW_CAMPAIGNS]
-        known |= _older_campaigns(account)
     outcomes = _walk(account, calls, known, server)
     missing = {call: got[1] for call, got in outcomes.items() if got[0] == 501}
     assert {error["code"] for errors in missing.values() for error in errors} <= {"not_implemented"}

@@ -35,7 +35,7 @@ def create(call: Call) -> Answer:
         if campaign_id not in crud.targets(call, "campaign-message", message_id, "campaign"):
             text = inferred.OTHER_CAMPAIGN.format(type="message", id=message_id, campaign=campaign_id)
             raise invalid(text, pointer="/data/relationships/campaign-messages/data")
-        parts.editable(call, message)
+        parts.editable(message)
     with call.engine.store.write():
         audience_id = parts.add_audience(call, campaign_id, given)
         for message_id in taken:
@@ -63,7 +63,7 @@ def clone(call: Call) -> Answer:
 
 def _editable(call: Call) -> None:
     for message in parts.messages_of_audience(call.engine.store, call.account, call.id):
-        parts.editable(call, message, inferred.AUDIENCE_LOCKED)
+        parts.editable(message, inferred.AUDIENCE_LOCKED, unsent=True)
 
 
 def _prepare(call: Call, attributes: dict[str, Any]) -> None:

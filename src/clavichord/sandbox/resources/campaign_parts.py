@@ -357,7 +357,7 @@ def related(call: Call, relationship: str) -> str:
     return str(target)
 
 
-def editable(call: Call, message: Part, what: str = inferred.MESSAGE_LOCKED) -> None:
-    """Refusal (400) for a message that is no draft any more (inferred)."""
-    if message.attributes["status"] != "draft":
+def editable(message: Part, what: str = inferred.MESSAGE_LOCKED, *, unsent: bool = False) -> None:
+    """Refusal (400) for a message that is no draft any more, with `unsent` also no cancelled one (inferred)."""
+    if message.attributes["status"] not in ("draft", *(("cancelled",) if unsent else ())):
         raise invalid(what.format(status=message.attributes["status"]), pointer="/data")

@@ -68,7 +68,7 @@ def schedule_message(call: Call) -> Answer:
     given = call.data["attributes"]
     message_id = parts.related(call, "campaign-message")
     message = Part(message_id, generic.required(call, "campaign-message", message_id))
-    parts.editable(call, message, inferred.MESSAGE_STATE.replace("{action}", "scheduled"))
+    parts.editable(message, inferred.MESSAGE_STATE.replace("{action}", "scheduled"))
     _check(call, given, "/data/attributes")
     store, account = call.engine.store, call.account
     campaign_id = parts.owner(store, account, "campaign-message", message_id, "campaign")
@@ -97,7 +97,7 @@ def schedule_campaign(call: Call) -> Answer:
         if one["message_id"] in seen:
             raise invalid(inferred.MESSAGE_TWICE.format(id=one["message_id"]), pointer=f"{here}/message_id")
         seen.add(one["message_id"])
-        parts.editable(call, known[one["message_id"]], inferred.MESSAGE_STATE.replace("{action}", "scheduled"))
+        parts.editable(known[one["message_id"]], inferred.MESSAGE_STATE.replace("{action}", "scheduled"))
         _check(call, one, here)
     with store.write():
         done = [(one["message_id"], *_schedule(call, known[one["message_id"]], one)) for one in given]

@@ -74,7 +74,7 @@ def _settle(call: Call, message_id: str) -> None:
 def create(call: Call) -> Answer:
     message_id = parts.related(call, "campaign-message")
     message = Part(message_id, generic.required(call, "campaign-message", message_id))
-    parts.editable(call, message)
+    parts.editable(message)
     definition = call.data["attributes"]["definition"]
     details = with_channel(call, definition.get("details"))
     check(details, channel_of(call, message_id), _AT)
@@ -88,7 +88,7 @@ def create(call: Call) -> Answer:
 
 def _prepare(call: Call, attributes: dict[str, Any]) -> None:
     message = _message(call, call.id)
-    parts.editable(call, message)
+    parts.editable(message)
     definition = call.data["attributes"]["definition"]
     if definition.get("name") is not None:
         attributes["name"] = definition["name"]
@@ -111,7 +111,7 @@ def _set_details(call: Call, variation_id: str, attributes: dict[str, Any]) -> N
 
 def _drop(call: Call, variation_id: str, attributes: dict[str, Any]) -> None:
     message = _message(call, variation_id)
-    parts.editable(call, message)
+    parts.editable(message)
     parts.drop_variation(call, Part(variation_id, attributes))
     _settle(call, message.id)
 

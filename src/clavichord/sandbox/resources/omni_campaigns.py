@@ -108,7 +108,7 @@ def _prepare(call: Call, attributes: dict[str, Any]) -> None:
     _define(attributes, given)
     if attributes["send_settings"] != before["send_settings"]:
         for message in parts.messages(call.engine.store, call.account, call.id):
-            parts.editable(call, message, inferred.SETTINGS_LOCKED)
+            parts.editable(message, inferred.SETTINGS_LOCKED)
 
 
 RESHAPED: Mapping[str, Behaviour] = {

@@ -92,7 +92,7 @@ def clone(call: Call) -> Answer:
 
 
 def _prepare(call: Call, attributes: dict[str, Any]) -> None:
-    parts.editable(call, Part(call.id, attributes))
+    parts.editable(Part(call.id, attributes))
     attributes |= stored(attributes, call.data["attributes"].get("definition") or {})
 
 
@@ -102,7 +102,7 @@ def _settle(call: Call, message_id: str, attributes: dict[str, Any]) -> None:
 
 
 def delete(call: Call) -> Answer:
-    parts.editable(call, Part(call.id, generic.required(call)))
+    parts.editable(Part(call.id, generic.required(call)), unsent=True)
     store, account = call.engine.store, call.account
     with store.write():
         campaign_id = parts.owner(store, account, "campaign-message", call.id, "campaign")
