@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from clavichord.sandbox import generic, inferred
+from clavichord.sandbox import generic
 from clavichord.sandbox.engine import Engine
 from clavichord.sandbox.rendering import TemplateError, Withheld, render
 from clavichord.sandbox.resources import accounts, events, identity, localisation, web_feeds
