@@ -65,6 +65,8 @@ _OTHER_STATUSES = {"create_or_update_profile": (201,)} | {name: (one,) for name,
 DEPARTURES: Mapping[str, str] = {
     r"document/links/(next|prev): null is not of type .*": "recorded everywhere (LIVE #2)",
     r"document/links/(next|prev): not specified": "recorded for reports and aggregates (LIVE #3, FACTS §9.15)",
+    r'document/data: null is not of type "object"': "a to-one relationship without a target (LIVE #4)",
+    r'time-delay/data/delay_until_time: .* is not a "time"': "recorded without an offset (update_flow_action)",
     r"document/included: not specified": "assign-template includes the template unasked (LIVE #15)",
     r"profile/attributes/(anonymous_id|whatsapp_bsuid): not specified": "recorded in every profile (FACTS §6.1)",
     r"profile/attributes/subscriptions/email/click_tracking: not specified": "recorded (FACTS §6.1)",
