@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clavichord.client.oauth import AsyncOAuth, OAuth
     from clavichord.client.operation import AsyncPager, Page, Pager
     from clavichord.client.pacing import Budget, Pacing
+    from clavichord.client.queue.sender import EventQueue, QueueFull, Undelivered
     from clavichord.client.tokens import MemoryTokens, SQLiteTokens, Tokens, TokenStore
     from clavichord.client.types import UNSET, Call, Response, Timeouts
     from clavichord.client.uploads.report import RowResult, RowsRefused, UploadReport, UploadStopped
@@ -60,6 +61,7 @@ __all__ = [
     "Call",
     "ConfigurationError",
     "Conflict",
+    "EventQueue",
     "F",
     "Filter",
     "IdentityConflict",
@@ -77,6 +79,7 @@ __all__ = [
     "Pager",
     "PayloadTooLarge",
     "PermissionDenied",
+    "QueueFull",
     "RateLimited",
     "ReconnectRequired",
     "Response",
@@ -90,6 +93,7 @@ __all__ = [
     "TokenStore",
     "Tokens",
     "TransportError",
+    "Undelivered",
     "UnsupportedMediaType",
     "UploadReport",
     "UploadStopped",
@@ -100,6 +104,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "queue.sender": (
+        "EventQueue",
+        "QueueFull",
+        "Undelivered",
+    ),
     "auth": ("ApiKey", "Auth"),
     "client": ("AsyncKlaviyo", "Klaviyo"),
     "filters": ("F", "Filter", "has"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NoReturn, Self, TypedDict, TypeVar, Unpack
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack
 
 from clavichord.client.auth import ApiKey, Auth
 from clavichord.client.core import Core, Steps, adrive, drive
@@ -17,6 +18,9 @@ from clavichord.client.routes import ad_hoc, named
 from clavichord.client.transports import AsyncTransport, Transport
 from clavichord.client.types import BASE_URL, Hook, Query, Response, Timeouts
 from clavichord.spec import REVISION
+
+if TYPE_CHECKING:
+    from clavichord.client.queue.sender import EventQueue
 
 T = TypeVar("T")
 
@@ -31,6 +35,7 @@ class Options(TypedDict, total=False):
     max_wait: float | None
     pacing: Pacing | None
     on_response: Hook | Sequence[Hook] | None
+    event_queue: EventQueue | None
 
 
 def hooks(given: Hook | Sequence[Hook] | None) -> Sequence[Hook]:
@@ -38,6 +43,9 @@ def hooks(given: Hook | Sequence[Hook] | None) -> Sequence[Hook]:
     if given is None:
         return ()
     return given if isinstance(given, Sequence) else (given,)
+
+
+_first_use = Lock()
 
 
 class _Client:
@@ -54,6 +62,7 @@ class _Client:
         max_wait: float | None = None,
         pacing: Pacing | None = None,
         on_response: Hook | Sequence[Hook] | None = None,
+        event_queue: EventQueue | None = None,
     ) -> None:
         timeout = Timeouts() if timeout is None else timeout
         self._timeouts = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
@@ -68,10 +77,25 @@ class _Client:
             pacing=pacing or Pacing(),
             hooks=(log_call, *hooks(on_response)),
         )
+        self._queue = event_queue
+        self._queue_in_use: EventQueue | None = None
 
     def budget(self, operation: str) -> Budget:
         """What is left of an operation's rate limit at this moment. ConfigurationError for an unknown operation."""
         return self._core.budget(named(operation, self._core.packaged))
+
+    @property
+    def event_queue(self) -> EventQueue:
+        """The queue of `events.enqueue`: the one that was passed in, or one with the default options."""
+        if self._queue_in_use is None:
+            from clavichord.client.queue.sender import EventQueue
+
+            with _first_use:
+                if self._queue_in_use is None:
+                    queue = self._queue or EventQueue()
+                    queue.bind(self, self._given if isinstance(self, Klaviyo) else None)
+                    self._queue_in_use = queue
+        return self._queue_in_use
 
     def __repr__(self) -> str:
         core = self._core
@@ -86,7 +110,8 @@ class Klaviyo(_Client, SyncGroups):
 
     `api_key` is a private key, or any `Auth`. `retries` is the number of repetitions after a first attempt. `max_wait`
     bounds the seconds that one call may spend waiting for rate limits (RateLimited beyond it); None waits.
-    `on_response` (a hook, or several) is called after every attempt, in the thread that made it.
+    `on_response` (a hook, or several) is called after every attempt, in the thread that made it. `event_queue` holds
+    the options of `events.enqueue`.
     """
 
     def __init__(self, api_key: str | Auth, *, transport: Transport | None = None, **options: Unpack[Options]) -> None:
@@ -133,7 +158,9 @@ class Klaviyo(_Client, SyncGroups):
         return self._run(self._core.call(route, path=values, query=query, body=body, content_type=content_type))
 
     def close(self) -> None:
-        """Closes the connections. A transport that was passed in stays open."""
+        """Sends what was enqueued and closes the connections. A transport that was passed in stays open."""
+        if self._queue_in_use is not None:
+            self._queue_in_use.close()
         if self._given is None and "_transport" in self.__dict__:
             self._transport.close()
 
@@ -195,7 +222,11 @@ class AsyncKlaviyo(_Client, AsyncGroups):
         return await self._run(self._core.call(route, path=values, query=query, body=body, content_type=content_type))
 
     async def close(self) -> None:
-        """Closes the connections. A transport that was passed in stays open."""
+        """Sends what was enqueued and closes the connections. A transport that was passed in stays open."""
+        if self._queue_in_use is not None:
+            from asyncio import to_thread
+
+            await to_thread(self._queue_in_use.close)
         if self._given is None and "_transport" in self.__dict__:
             await self._transport.close()
 

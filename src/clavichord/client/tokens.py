@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from clavichord.client.errors import ConfigurationError
+from clavichord.client.processes import is_dead
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -226,7 +227,7 @@ class SQLiteTokens:
         now, host = self._clock(), socket.gethostname()
         with self._open() as db:
             row = db.execute("select holder, host, pid, until from claims where name = ?", [name]).fetchone()
-            if row is not None and row[0] != holder and row[3] > now and not (row[1] == host and _is_dead(row[2])):
+            if row is not None and row[0] != holder and row[3] > now and not (row[1] == host and is_dead(row[2])):
                 return False
             claim = [name, holder, host, os.getpid(), now + seconds]
             db.execute("insert or replace into claims values (?, ?, ?, ?, ?)", claim)
@@ -258,19 +259,6 @@ class SQLiteTokens:
 
 def _hash(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
-
-
-def _is_dead(pid: int) -> bool:
-    """Whether a process of this host is known to be gone; False where asking is not safe (Windows)."""
-    if os.name != "posix":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _fernet(key: str | bytes) -> Fernet:

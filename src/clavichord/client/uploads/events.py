@@ -42,22 +42,23 @@ def event(index: int, row: Any) -> Entry:
     if not isinstance(properties, Mapping):
         raise Refused(f"properties is a dict, not {properties!r}", "properties")
     moment(given, "time")
-    person = _person(given.pop("profile", None))
-    kind, name = identify(person, ("id", *IDENTIFIERS, "anonymous_id", "_kx"))
+    who = person(given.pop("profile", None))
+    kind, name = identify(who, ("id", *IDENTIFIERS, "anonymous_id", "_kx"))
     if not text(given, "unique_id"):
         given["unique_id"] = str(uuid.uuid4())
     backfill = {"backfill": given.pop("backfill")} if given.get("backfill") is not None else {}
     given["metric"] = {"data": {"type": "metric", "attributes": {"name": given["metric"]}}}
     inner = {name: value for name, value in given.items() if value is not None}
     attributes = {
-        "profile": {"data": _with_attributes(resource("profile", person))},
+        "profile": {"data": _with_attributes(resource("profile", who))},
         "events": {"data": [{"type": "event", "attributes": inner}]},
         **backfill,
     }
     return Entry(index, row, encoded({"type": "event-bulk-create", "attributes": attributes}), kind, name)
 
 
-def _person(given: Any) -> Mapping[str, Any]:
+def person(given: Any) -> Mapping[str, Any]:
+    """Whose event it is: an id, a Profile that was read, or a dict of attributes. Raises Refused."""
     if isinstance(given, str):
         return {"id": given}
     if isinstance(given, Profile):

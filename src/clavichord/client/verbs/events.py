@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from clavichord.client.errors import ConfigurationError
 from clavichord.client.operation import verb
+from clavichord.client.queue.verbs import enqueue, queued
 from clavichord.client.work import Work, compound
 
 if TYPE_CHECKING:
@@ -53,6 +54,44 @@ class EventVerbs:
             "unique_id": str(uuid.uuid4()) if unique_id is UNSET else unique_id,
             "backfill": backfill,
         }
+
+    @queued(waits=False)
+    def enqueue(
+        self: Any,
+        metric: str,
+        *,
+        profile: Mapping[str, Any] | str,
+        properties: Mapping[str, Any] | UnsetType = UNSET,
+        value: float | UnsetType = UNSET,
+        value_currency: str | UnsetType = UNSET,
+        time: datetime | str | UnsetType = UNSET,
+        unique_id: str | UnsetType = UNSET,
+        backfill: bool | UnsetType = UNSET,
+    ) -> str | None:
+        """Records an event in the background: arguments as of `track`, checked now, sent within about a second.
+
+        Returns its unique_id; None if the queue was full and drops (`EventQueue`, which also raises QueueFull). The
+        time of the event is now unless it is given. What Klaviyo refuses later goes to the queue's `on_error`.
+        """
+        return enqueue(
+            self._client,
+            {
+                "metric": metric,
+                "profile": profile,
+                "properties": properties,
+                "value": value,
+                "value_currency": value_currency,
+                "time": time,
+                "unique_id": unique_id,
+                "backfill": backfill,
+            },
+        )
+
+    @queued(waits=True)
+    def flush(self: Any, timeout: float = 5.0) -> int:
+        """Sends what was enqueued without delay; returns how many events are left after `timeout` seconds."""
+        left: int = self._client.event_queue.flush(timeout)
+        return left
 
     @compound
     def upload(
