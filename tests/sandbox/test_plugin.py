@@ -78,12 +78,13 @@ def test_nobody_needs_it():
 """
 
 
-def test_fixtures_isolate_and_clean_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_fixtures_isolate_and_clean_up(tmp_path: Path, workers: tuple[str, ...]) -> None:
     (tmp_path / "test_shop.py").write_text(TESTS)
     report = tmp_path / "driven.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "clavichord.sandbox.pytest_plugin", "--strict-markers"]
     done = subprocess.run(
-        [*command, "--sandbox-coverage", str(report), str(tmp_path)],
+        [*command, *workers, "--sandbox-coverage", str(report), str(tmp_path)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -93,7 +94,10 @@ def test_fixtures_isolate_and_clean_up(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "8 passed" in done.stdout
     driven = msgspec.json.decode(report.read_bytes())
-    assert "test_shop.py::test_it_can_be_broken_and_moved" in driven["create_profile"]
+    assert {name.partition("[")[0] for name in driven["create_profile"]} == {
+        "test_shop.py::test_everybody_has_an_account",
+        "test_shop.py::test_it_can_be_broken_and_moved",
+    }
 
 
 def test_loading_the_plugin_loads_no_sandbox() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clavichord.sandbox.testing import SandboxHandle
 
 _MARK = "klaviyo_sandbox"
+_DRIVEN = "clavichord_driven"
 _accounts = itertools.count(1)
 
 
@@ -49,7 +50,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     from clavichord.sandbox import coverage
 
     driven = {operation: sorted(tests) for operation, tests in sorted(coverage.driven().items())}
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:  # a worker of pytest-xdist: its controller writes
+        output[_DRIVEN] = driven
+        return
     file.write_bytes(msgspec.json.format(msgspec.json.encode(driven), indent=1) + b"\n")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has to tell at its end."""
+    driven: dict[str, list[str]] = getattr(node, "workeroutput", {}).get(_DRIVEN, {})
+    if driven:
+        from clavichord.sandbox import coverage
+
+        for operation, tests in driven.items():
+            for test in tests:
+                coverage.drove(test, operation)
 
 
 @pytest.fixture(scope="session")
