@@ -208,28 +208,45 @@ class Sandbox:
                 return
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
         request = await wire.read(scope, receive, _KEEP, _DRAIN)
         if request is None:
             return
-        reply = self._beside(request)
+        reply = self.respond(request) or self._beside(request)
         if reply is None:
-            if self.latency:
-                await asyncio.sleep(self.latency / 1000)
-            fault, reply = None, None
-            if self.faults or faults.HEADER in request.headers:
-                fault, reply = self._choose(request)
-            if fault is not None and fault.latency:
-                await asyncio.sleep(fault.latency / 1000)
-            if fault is not None and fault.connection == "reset":
-                reply = self._injected(request, fault, Reply(0))
-            reply = reply or self._answer(request, fault)
-            self._record(request, reply, began)
-            if fault is not None and fault.connection in ("reset", "lost"):
-                return await wire.reset(scope, receive)
-            if fault is not None and fault.connection == "torn":
-                return await wire.tear(scope, receive, send, reply)
-        return await wire.answer(scope, send, reply)
+            await self._disturbed(request, scope, receive, send)
+        else:
+            await wire.answer(scope, send, reply)
+
+    def respond(self, request: Request) -> Reply | None:
+        """The API's answer; None for requests that are no API's, or that latency or faults are to disturb."""
+        if not request.raw_path.startswith(("/api/", "/client/")):
+            return None
+        if self.latency or self.faults or faults.HEADER in request.headers:
+            return None
+        began = time.perf_counter()
+        reply = self._answer(request)
+        self._record(request, reply, began)
+        return reply
+
+    async def _disturbed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        if self.latency:
+            await asyncio.sleep(self.latency / 1000)
+        fault, reply = None, None
+        if self.faults or faults.HEADER in request.headers:
+            fault, reply = self._choose(request)
+        if fault is not None and fault.latency:
+            await asyncio.sleep(fault.latency / 1000)
+        if fault is not None and fault.connection == "reset":
+            reply = self._injected(request, fault, Reply(0))
+        reply = reply or self._answer(request, fault)
+        self._record(request, reply, began)
+        if fault is not None and fault.connection in ("reset", "lost"):
+            await wire.reset(scope, receive)
+        elif fault is not None and fault.connection == "torn":
+            await wire.tear(scope, receive, send, reply)
+        else:
+            await wire.answer(scope, send, reply)
 
     def _beside(self, request: Request) -> Reply | None:
         """Everything that is no API: control plane, pages, OAuth; None for the API."""

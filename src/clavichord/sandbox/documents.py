@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -95,6 +96,15 @@ class Resource(NamedTuple):
     """the relationships that are shown at all, None = all of the type"""
 
 
+class _Ready(NamedTuple):
+    """What all resource objects of a type have in common; the id goes where NUL is, or was before a split."""
+
+    start: bytes
+    links: bytes
+    end: list[bytes]
+    """relationships and links"""
+
+
 class Documents:
     """Builds documents whose links start with `base`."""
 
@@ -107,19 +117,19 @@ class Documents:
             if operation.kind in ("item", "related", "relationship")
         }
         """type → where its resources are: also of the types that have no collection of their own"""
-        self._ready: dict[tuple[str, bool], tuple[bytes, bytes]] = {}
+        self._ready: dict[tuple[str, bool], _Ready] = {}
         self._ready_links: dict[tuple[str, str], bytes] = {}
 
     def one(self, call: Call, resource: Resource, included: Iterable[Resource] = (), *, status: int = 0) -> Answer:
         """A single resource."""
-        parts = [b'{"data":', self._resource(call, resource)]
+        parts = [b'{"data":', *self._objects(call, [resource])]
         parts += self._included(call, included)
         parts += [b',"links":{"self":', self._self(call), b"}}"]
         return Answer(status or call.operation.status, b"".join(parts))
 
     def report(self, call: Call, resource: Resource, after: str | None = None, before: str | None = None) -> Answer:
         """A single resource whose document has the links of a page (LIVE #3); its own link names no id."""
-        parts = [b'{"data":', self._resource(call, resource), *self._page_links(call, after, before)]
+        parts = [b'{"data":', *self._objects(call, [resource]), *self._page_links(call, after, before)]
         return Answer(call.operation.status, b"".join(parts))
 
     def many(
@@ -131,7 +141,7 @@ class Documents:
         before: str | None = None,
     ) -> Answer:
         """A collection; `after` and `before` are the cursors of the pages beside it."""
-        parts = [b'{"data":[', b",".join([self._resource(call, resource) for resource in resources]), b"]"]
+        parts = [b'{"data":[', b",".join(self._objects(call, resources)), b"]"]
         parts += self._included(call, included)
         parts += self._page_links(call, after, before)
         return Answer(call.operation.status, b"".join(parts))
@@ -156,8 +166,8 @@ class Documents:
         seen: dict[tuple[str, str], Resource] = {}
         for resource in resources:
             seen.setdefault((resource.type, resource.id), resource)
-        objects = [self._resource(call, resource, primary=False) for resource in seen.values()]
-        return [b',"included":[', b",".join(objects), b"]"]
+        objects = b",".join(self._objects(call, seen.values(), primary=False))
+        return [b',"included":[', objects, b"]"]
 
     def _self(self, call: Call) -> bytes:
         query = call.query.encoded()
@@ -175,52 +185,48 @@ class Documents:
         return parts
 
     def _url(self, call: Call) -> str:
-        """The request's own URL without a trailing slash; `$` and `:` stay as they are (LIVE #26)."""
-        return self.base + quote(call.path.rstrip("/"), safe="/$:@!*+;=~-._")
+        """The request's own URL without a trailing slash."""
+        return self.base + _quoted(call.path)
 
-    def _resource(self, call: Call, resource: Resource, *, primary: bool = True) -> bytes:
-        attributes = resource.attributes
-        names = call.query.fields.get(resource.type)
-        if names is not None:
-            attributes = _project(attributes, names, call.query.additional.get(resource.type, ()))
-        plural = primary and resource.type == "profile" and "PluralConversations" in call.operation.response
-        relationships, links = self._template(resource.type, plural)
-        mark = quote(resource.id, safe="$:@!*+;=~-._").encode()
-        if resource.linked or resource.relationships is not None:
-            relationships = self._resolved(resource, plural)
-        return b"".join(
-            [
-                b'{"type":"',
-                resource.type.encode(),
-                b'","id":',
-                _string(resource.id),
-                b',"attributes":',
-                attributes,
-                relationships.replace(b"\0", mark),
-                links.replace(b"\0", mark),
-                b"}",
-            ]
-        )
+    def _objects(self, call: Call, resources: Iterable[Resource], *, primary: bool = True) -> list[bytes]:
+        fields, additional = call.query.fields, call.query.additional
+        plural = primary and "PluralConversations" in call.operation.response
+        found: list[bytes] = []
+        for resource in resources:
+            type_name, resource_id, attributes, linked, shown = resource
+            ready = self._ready.get((type_name, plural)) or self._prepare(type_name, plural)
+            if type_name in fields:
+                attributes = _project(attributes, fields[type_name], additional.get(type_name, ()))
+            if resource_id.isascii() and resource_id.isalnum():
+                mark = resource_id.encode()
+                quoted = b'"%b"' % mark
+            else:
+                mark = quote(resource_id, safe="$:@!*+;=~-._").encode()
+                quoted = _string(resource_id)
+            end = ready.end
+            if linked or shown is not None:
+                end = (self._resolved(resource, plural) + ready.links).split(b"\0")
+            found.append(b'%b%b,"attributes":%b%b}' % (ready.start, quoted, attributes, mark.join(end)))
+        return found
 
     def relationships(self, type_name: str, plural: bool = False) -> tuple[str, ...]:
         """The relationships of a type in the order of the wire."""
         known = _RELATIONSHIPS.get(type_name)
         if known is None:
             known = tuple(self._types[type_name].relationships)
-        return (*known[:-1], "conversations") if plural else known
+        return (*known[:-1], "conversations") if plural and type_name == "profile" else known
 
-    def _template(self, type_name: str, plural: bool) -> tuple[bytes, bytes]:
-        """relationships and links of a resource object, with NUL where the id goes."""
-        ready = self._ready.get((type_name, plural))
-        if ready is None:
-            names = self.relationships(type_name, plural)
-            members = [b'"%b":{%b}' % (name.encode(), self._links(type_name, name)) for name in names]
-            relationships = b',"relationships":{' + b",".join(members) + b"}" if members else b""
-            collection = self._collection(type_name)
-            links = f',"links":{{"self":"{self.base}{collection}/\0/"}}' if collection else ""
-            if type_name == "metric-aggregate":  # it is kept nowhere
-                links = f',"links":{{"self":"{self.base}/api/metric-aggregates/"}}'
-            ready = self._ready[type_name, plural] = (relationships, links.encode())
+    def _prepare(self, type_name: str, plural: bool) -> _Ready:
+        names = self.relationships(type_name, plural)
+        members = [b'"%b":{%b}' % (name.encode(), self._links(type_name, name)) for name in names]
+        relationships = b',"relationships":{' + b",".join(members) + b"}" if members else b""
+        collection = self._collection(type_name)
+        links = f',"links":{{"self":"{self.base}{collection}/\0/"}}' if collection else ""
+        if type_name == "metric-aggregate":  # it is kept nowhere
+            links = f',"links":{{"self":"{self.base}/api/metric-aggregates/"}}'
+        start = b'{"type":"%b","id":' % type_name.encode()
+        ready = _Ready(start, links.encode(), (relationships + links.encode()).split(b"\0"))
+        self._ready[type_name, plural] = ready
         return ready
 
     def _collection(self, type_name: str) -> str:
@@ -251,6 +257,12 @@ class Documents:
                 links = b'"data":' + _linkage(target, resource.linked[name]) + (b"," + links if links else b"")
             members.append(b'"%b":{%b}' % (name.encode(), links))
         return b',"relationships":{' + b",".join(members) + b"}" if members else b""
+
+
+@lru_cache(maxsize=4096)
+def _quoted(path: str) -> str:
+    """`$` and `:` stay as they are (LIVE #26)."""
+    return quote(path.rstrip("/"), safe="/$:@!*+;=~-._")
 
 
 def _string(text: str) -> bytes:

@@ -77,11 +77,13 @@ class Gates:
         release = self._releases.at(given)
         catalogue, path = release.catalogue, request.raw_path
         client = path.startswith("/client/")
-        allowed = catalogue.methods(path)
-        if not allowed and path.startswith(_RETIRED):
-            raise service(410, "gone", "Gone.", inferred.RETIRED)
-        if not allowed and not self._releases.elsewhere(release, path):
-            raise not_found("Not found.")
+        found = catalogue.match("GET" if request.method == "HEAD" else request.method, path)
+        allowed = [] if found is not None else catalogue.methods(path)
+        if found is None and not allowed:
+            if path.startswith(_RETIRED):
+                raise service(410, "gone", "Gone.", inferred.RETIRED)
+            if not self._releases.elsewhere(release, path):
+                raise not_found("Not found.")
         if client:
             reply.headers.append(_ANY_ORIGIN)
             if request.method == "OPTIONS":
@@ -91,7 +93,6 @@ class Gates:
         else:
             caller = self._keyring.identify(request.headers.get(b"authorization", b"").decode("latin-1"))
             reply.account = caller.account
-        found = catalogue.match("GET" if request.method == "HEAD" else request.method, path)
         if found is None:
             if request.method in self._releases.elsewhere(release, path):
                 raise not_found("No valid revisions found for method")

@@ -15,6 +15,7 @@ _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PAIRS = [a + b for a in _BASE32 for b in _BASE32]
+_PAIRS58 = [a + b for a in _BASE58 for b in _BASE58]
 
 
 class Ids:
@@ -49,7 +50,13 @@ class Ids:
         return "".join(self._random.choices(_BASE62, k=6))
 
     def event(self) -> str:
-        return "".join(self._random.choices(_BASE58, k=11))
+        number, pairs = self._random.getrandbits(64), _PAIRS58
+        parts = [_BASE58[number % 58]]
+        number //= 58
+        for _ in range(5):
+            parts.append(pairs[number % 3364])
+            number //= 3364
+        return "".join(parts)
 
     def number(self, digits: int) -> str:
         """The id of an image, a form version, a web feed, a flow action (LIVE #5)."""

@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Unpack, cast
+from typing import TYPE_CHECKING, NamedTuple, Unpack, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from clavichord.sandbox import wire
 from clavichord.sandbox.app import Options, Sandbox
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 LOOPBACK = "127.0.0.1"
 _START = 10.0
@@ -30,11 +33,45 @@ class Running(NamedTuple):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Hands its connection on, so that a fault can break it."""
+    """Hands its connection on, so that a fault can break it; and answers at once, without a task, what arrived whole and
+    needs no waiting: half of a small request's time."""
+
+    _whole: RequestResponseCycle | None = None
+    """what may have arrived whole"""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast(wire.Scope, self.scope)[wire.TRANSPORT] = self.transport
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle is self.cycle and cycle.more_body and cycle.keep_alive and isinstance(app, Sandbox):
+            self._whole = cycle
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        cycle, self._whole = self._whole, None
+        if cycle is not None and (cycle is not self.cycle or cycle.more_body or not self._answered(cycle)):
+            super()._start_asgi_task(cycle, self.app)
+
+    def _answered(self, cycle: RequestResponseCycle) -> bool:
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        reply = cast(Sandbox, self.app).respond(wire.request(cast(wire.Scope, cycle.scope), bytes(cycle.body)))
+        if reply is None:
+            return False
+        wire.finish(reply)
+        parts = [STATUS_LINE[reply.status]]
+        for name, value in (*self.server_state.default_headers, *reply.headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts.append(b"\r\n")
+        if cycle.scope["method"] != "HEAD":
+            parts.append(reply.body)
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"".join(parts))
+        self.on_response_complete()
+        return True
 
 
 class _Server(uvicorn.Server):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from clavichord.sandbox import cursors
@@ -123,6 +123,26 @@ class Page(NamedTuple):
     prev: str | None
 
 
+class _Transaction:
+    """From BEGIN to COMMIT, or to ROLLBACK when an exception passes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        self._store.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            self._store.execute("COMMIT")
+        else:
+            self._store.execute("ROLLBACK")
+            self._store.rolled_back()
+
+
+_JOINED = nullcontext()
+
+
 class Store:
     """Opens `file` (`:memory:` is not kept) and makes the tables. ValueError for a file that is not a sandbox's."""
 
@@ -136,6 +156,7 @@ class Store:
             raise ValueError(f"{file}: cannot be opened: {error}") from error
         self.execute = self._db.execute
         self.executemany = self._db.executemany
+        self._transaction = _Transaction(self)
         self.rolled_back: Callable[[], None] = lambda: None
         """called after a transaction was undone: caches beside the store may hold what is no longer there"""
         try:
@@ -156,20 +177,9 @@ class Store:
             raise sqlite3.DatabaseError(f"its tables have version {found}, this sandbox has {_VERSION}; use a new file")
         self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT; {_STATISTICS}")
 
-    @contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self) -> AbstractContextManager[None]:
         """One transaction; nested calls belong to the outer one."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            self.rolled_back()
-            raise
-        self._db.execute("COMMIT")
+        return _JOINED if self._db.in_transaction else self._transaction
 
     def one(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()

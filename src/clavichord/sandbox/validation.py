@@ -109,28 +109,32 @@ class Bodies:
     def _object(self, schema: Mapping[str, Any], owner: str) -> Check:
         properties: Mapping[str, Any] = schema.get("properties", {})
         resource = self._resource(properties) or owner
-        members = {name: self._compile(member, resource) for name, member in properties.items()}
+        schemas = dict(properties)
         for name in inferred.NULLABLE.get(owner, ()):
-            if name in members and set(members) == {name}:
-                members[name] = self._compile({**properties[name], "nullable": True}, resource)
+            if schemas.keys() == {name}:
+                schemas[name] = {**schemas[name], "nullable": True}
         for name, choices in inferred.CHOICES.get(owner, {}).items():
-            members[name] = self._compile({**properties[name], "enum": choices}, resource)
-        required = tuple(schema.get("required", ()))
+            schemas[name] = {**schemas[name], "enum": choices}
+        members = {name: self._compile(member, resource) for name, member in schemas.items()}
+        required = frozenset(schema.get("required", ()))
         accepted = frozenset(inferred.ALSO_ACCEPTED.get(resource, ()) if "email" in members else ())
-        closed = bool(members)
+        # Most members are scalars of the right type, which needs no call.
+        plain = {name: _plain(member) for name, member in schemas.items()}
 
         def check(value: Any, at: At, found: list[Fault]) -> None:
             if type(value) is not dict:
                 found.append(_wrong(at, "an object"))
                 return
-            for name in required:
-                if name not in value:
-                    found.append(((at, name), inferred.REQUIRED.format(name=name)))
+            if not required <= value.keys():
+                missing = [name for name in schema["required"] if name not in value]
+                found += [((at, name), inferred.REQUIRED.format(name=name)) for name in missing]
+            if not members:
+                return
             for name, item in value.items():
-                member = members.get(name)
-                if member is not None:
-                    member(item, (at, name), found)
-                elif closed and at is not None and name not in accepted:
+                if name in members:
+                    if type(item) not in plain[name]:
+                        members[name](item, (at, name), found)
+                elif at is not None and name not in accepted:
                     found.append(((at, name), inferred.FIELD.format(given=name, type=resource)))
 
         return check
@@ -142,6 +146,13 @@ class Bodies:
             kind = self._catalogue.schema(kind["$ref"].removeprefix("#/"))
         choices = kind.get("enum", ())
         return str(choices[0]) if len(choices) == 1 and "attributes" in properties else ""
+
+
+def _plain(schema: Mapping[str, Any]) -> tuple[type, ...]:
+    """The Python types whose every value fits; () where the value has to be looked at."""
+    if schema.keys() & {"$ref", "oneOf", "anyOf", "allOf", "enum", "format"}:
+        return ()
+    return _TYPES.get(schema.get("type", ""), ())
 
 
 def _one_of(branches: list[Check]) -> Check:
@@ -171,6 +182,8 @@ def _choice(choices: list[Any]) -> Check:
     allowed = list(choices)
 
     def check(value: Any, at: At, found: list[Fault]) -> None:
+        if type(value) is str and value in allowed:
+            return
         if value not in allowed or isinstance(value, bool) is not isinstance(allowed[allowed.index(value)], bool):
             found.append((at, inferred.CHOICE.format(given=value, name=_name(at))))
 

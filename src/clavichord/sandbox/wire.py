@@ -58,17 +58,22 @@ async def read(scope: Scope, receive: Receive, keep: int, drain: int) -> Request
             chunks.append(chunk)
         if not message.get("more_body") or size > drain:
             break
+    return request(scope, b"".join(chunks))
+
+
+def request(scope: Scope, body: bytes) -> Request:
     raw_path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
-    return Request(
-        scope["method"], raw_path, scope["path"], scope["query_string"], dict(scope["headers"]), b"".join(chunks)
-    )
+    return Request(scope["method"], raw_path, scope["path"], scope["query_string"], dict(scope["headers"]), body)
+
+
+def finish(reply: Reply) -> None:
+    """Adds the length, which is all that a server has to know besides."""
+    if reply.body or reply.status != 204:
+        reply.headers.append((b"content-length", b"%d" % len(reply.body)))
 
 
 async def answer(scope: Scope, send: Send, reply: Reply) -> None:
-    if reply.body or reply.status not in (202, 204):
-        reply.headers.append((b"content-length", b"%d" % len(reply.body)))
-    elif reply.status == 202:
-        reply.headers.append((b"content-length", b"0"))
+    finish(reply)
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 

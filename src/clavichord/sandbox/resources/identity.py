@@ -22,6 +22,9 @@ COLUMNS = (
     "p.id, p.email, p.phone_number, p.external_id, p.anonymous_id, p.created, p.updated, p.last_event, p.head, p.tail, "
     "p.subscriptions"
 )
+SHOWN = "p.id, p.created, p.updated, p.last_event, p.head, p.tail, p.subscriptions"
+"""What an answer needs of a profile: `attributes` takes those between the first and the last."""
+
 SCALARS = (
     "email",
     "phone_number",
@@ -66,13 +69,25 @@ class Profile(NamedTuple):
 
     def attributes(self, *, created: int | None = None, updated: int | None = None) -> bytes:
         """The default projection; instants in microseconds for what this request wrote, else read back in seconds."""
-        return b'%b,"created":"%b","updated":"%b","last_event_date":%b,%b' % (
-            self.head[:-1],
-            _second(self.created) if created is None else micros(created).encode(),
-            _second(self.updated) if updated is None else micros(updated).encode(),
-            b"null" if self.last_event is None else b'"%b"' % _second(self.last_event),
-            self.tail[1:],
-        )
+        return attributes(self.created, self.updated, self.last_event, self.head, self.tail, created, updated)
+
+
+def attributes(
+    created: int,
+    updated: int,
+    last_event: int | None,
+    head: bytes,
+    tail: bytes,
+    created_now: int | None = None,
+    updated_now: int | None = None,
+) -> bytes:
+    return b'%b,"created":"%b","updated":"%b","last_event_date":%b,%b' % (
+        head[:-1],
+        _second(created) if created_now is None else micros(created_now).encode(),
+        _second(updated) if updated_now is None else micros(updated_now).encode(),
+        b"null" if last_event is None else b'"%b"' % _second(last_event),
+        tail[1:],
+    )
 
 
 @lru_cache(maxsize=65536)

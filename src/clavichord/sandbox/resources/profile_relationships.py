@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from clavichord.sandbox import crud, generic
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.crud import Kind
-from clavichord.sandbox.documents import Linkage, Resource
+from clavichord.sandbox.documents import Linkage
 from clavichord.sandbox.resources import conversations, profiles, segments
-from clavichord.sandbox.resources.identity import Profile
 
 # Profiles have a table of their own: the kind only tells where their relationships are kept.
 PROFILE = crud.declare(
@@ -50,10 +49,11 @@ def get_profile(call: Call) -> Answer:
 
 def get_profiles(call: Call) -> Answer:
     page = call.engine.store.page(profiles.source(call), call.operation, call.query)
-    rows: list[Resource] = []
-    for row in page.rows:
-        linked = _linked(call, row[0]) if call.query.include else {}
-        rows.append(profiles.resource(call, Profile(*row[:-1]), linked=linked))
+    if not call.query.include:
+        return call.engine.documents.many(
+            call, [profiles.listed(call, row) for row in page.rows], (), page.next, page.prev
+        )
+    rows = [profiles.listed(call, row, linked=_linked(call, row[0])) for row in page.rows]
     return call.engine.documents.many(call, rows, crud.included(call, rows), page.next, page.prev)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clavichord.sandbox import generic, inferred
@@ -75,13 +75,26 @@ def resource(
 ) -> Resource:
     """A profile with the additional fields that the query asks for; `joined` in seconds since 1970."""
     attributes = profile.attributes(created=created, updated=updated)
+    attributes = _completed(call, attributes, profile.subscriptions, joined)
+    return Resource("profile", profile.id, attributes, linked or {})
+
+
+def _completed(call: Call, attributes: bytes, subscriptions: str | None, joined: int | None) -> bytes:
+    query = call.query
     if joined is not None:
         attributes = b'%b,"joined_group_at":"%b"}' % (attributes[:-1], seconds(joined).encode())
-    if call.query.wants("profile", "subscriptions"):
-        attributes = b'%b,"subscriptions":%b}' % (attributes[:-1], consent.rendered(profile.subscriptions))
-    if call.query.wants("profile", "predictive_analytics"):
-        attributes = b'%b,"predictive_analytics":%b}' % (attributes[:-1], _PREDICTIVE)
-    return Resource("profile", profile.id, attributes, linked or {})
+    if query.additional or query.fields:
+        if query.wants("profile", "subscriptions"):
+            attributes = b'%b,"subscriptions":%b}' % (attributes[:-1], consent.rendered(subscriptions))
+        if query.wants("profile", "predictive_analytics"):
+            attributes = b'%b,"predictive_analytics":%b}' % (attributes[:-1], _PREDICTIVE)
+    return attributes
+
+
+def listed(call: Call, row: Sequence[Any], joined: int | None = None, linked: Mapping[str, Linkage] = {}) -> Resource:
+    """A profile from a row that begins with `identity.SHOWN`: pages have many, so it is the short way."""
+    attributes = _completed(call, identity.attributes(*row[1:6]), row[6], joined)
+    return Resource("profile", row[0], attributes, linked)
 
 
 def required(call: Call, profile_id: str) -> Profile:
@@ -100,7 +113,7 @@ def source(call: Call) -> Source:
     """The profiles of the account."""
     _exchange(call)
     return Source(
-        columns=identity.COLUMNS,
+        columns=identity.SHOWN,
         table="profile p",
         where="p.account = ?",
         parameters=(call.account,),
@@ -179,7 +192,7 @@ def members(call: Call) -> Answer:
     generic.required(call)
     _exchange(call)
     source = Source(
-        columns=identity.COLUMNS + ", e.at",
+        columns=identity.SHOWN + ", e.at",
         table="edge e JOIN profile p ON p.id = e.target AND p.account = e.account",
         where="e.account = ? AND e.type = ? AND e.id = ? AND e.relationship = 'profiles'",
         parameters=(call.account, call.operation.base, call.id),
@@ -193,7 +206,7 @@ def members(call: Call) -> Answer:
     if call.operation.identifiers_only:
         return documents.identifiers(call, "profile", [row[0] for row in page.rows], page.next, before)
     joins = call.operation.base in ("list", "segment")
-    rows = [resource(call, Profile(*row[:-2]), joined=row[-2] if joins else None) for row in page.rows]
+    rows = [listed(call, row, row[7] if joins else None) for row in page.rows]
     return documents.many(call, rows, after=page.next, before=before)
 
 
