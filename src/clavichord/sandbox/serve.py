@@ -33,8 +33,8 @@ class Running(NamedTuple):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Hands its connection on, so that a fault can break it; and answers at once, without a task, what arrived whole and
-    needs no waiting: half of a small request's time."""
+    """Hands its connection on, so that a fault can break it; and answers at once, without a task, what arrived whole
+    and needs no waiting."""
 
     _whole: RequestResponseCycle | None = None
     """what may have arrived whole"""
@@ -58,9 +58,15 @@ class _Protocol(HttpToolsProtocol):
     def _answered(self, cycle: RequestResponseCycle) -> bool:
         if self.flow.write_paused or self.transport.is_closing():
             return False
-        reply = cast(Sandbox, self.app).respond(wire.request(cast(wire.Scope, cycle.scope), bytes(cycle.body)))
-        if reply is None:
-            return False
+        reply: wire.Reply | None = wire.Reply(500)
+        try:
+            reply = cast(Sandbox, self.app).respond(wire.request(cast(wire.Scope, cycle.scope), bytes(cycle.body)))
+        finally:  # a defect of the sandbox is logged by the event loop, and the client gets its 500
+            if reply is not None:
+                self._send(cycle, reply)
+        return reply is not None
+
+    def _send(self, cycle: RequestResponseCycle, reply: wire.Reply) -> None:
         wire.finish(reply)
         parts = [STATUS_LINE[reply.status]]
         for name, value in (*self.server_state.default_headers, *reply.headers):
@@ -71,7 +77,6 @@ class _Protocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         self.transport.write(b"".join(parts))
         self.on_response_complete()
-        return True
 
 
 class _Server(uvicorn.Server):
