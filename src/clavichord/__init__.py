@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from clavichord.client.filters import F, Filter, has
     from clavichord.client.install import Install
     from clavichord.client.jobs import JobUnfinished
+    from clavichord.client.journal import Journal, JournalEntry, ResponseTimes
     from clavichord.client.oauth import AsyncOAuth, OAuth
     from clavichord.client.operation import AsyncPager, Page, Pager
+    from clavichord.client.otel import OpenTelemetry
     from clavichord.client.pacing import Budget, Pacing
     from clavichord.client.queue.sender import EventQueue, QueueFull, Undelivered
     from clavichord.client.tokens import MemoryTokens, SQLiteTokens, Tokens, TokenStore
@@ -69,11 +71,14 @@ __all__ = [
     "InvalidRequest",
     "InvalidResponse",
     "JobUnfinished",
+    "Journal",
+    "JournalEntry",
     "Klaviyo",
     "KlaviyoError",
     "MemoryTokens",
     "NotFound",
     "OAuth",
+    "OpenTelemetry",
     "Pacing",
     "Page",
     "Pager",
@@ -83,6 +88,7 @@ __all__ = [
     "RateLimited",
     "ReconnectRequired",
     "Response",
+    "ResponseTimes",
     "RowResult",
     "RowsRefused",
     "SQLiteTokens",
@@ -104,6 +110,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "otel": ("OpenTelemetry",),
+    "journal": (
+        "Journal",
+        "JournalEntry",
+        "ResponseTimes",
+    ),
     "queue.sender": (
         "EventQueue",
         "QueueFull",

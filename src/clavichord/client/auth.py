@@ -30,7 +30,7 @@ class Auth(Protocol):
 
 
 class Hidden(str):
-    """A header value whose repr is blank, so that a traceback with local variables does not print it."""
+    """A secret whose repr is blank, so that a traceback with local variables does not print it."""
 
     __slots__ = ()
 

@@ -122,7 +122,7 @@ class Install:
             store.claim(key, holder, _CLAIM)
             store.save(key, tokens)
             try:
-                grant = yield from self._endpoint.grant("refresh_token", refresh_token=tokens.refresh)
+                grant = yield from self._endpoint.grant("refresh_token", refresh_token=Hidden(tokens.refresh))
             except ReconnectRequired as error:
                 newer = self._stored()
                 if newer.refresh != tokens.refresh:  # reconnected meanwhile

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Unpack
 from urllib.parse import parse_qsl, urlsplit
 
+from clavichord.client.auth import Hidden
 from clavichord.client.core import Steps, adrive, drive
 from clavichord.client.errors import AuthorizationRefused, ConfigurationError
 from clavichord.client.install import IDLE_LIMIT, IDLE_WARNING, Install
@@ -151,9 +152,9 @@ class _App:
             try:
                 grant = yield from self.endpoint.grant(
                     "authorization_code",
-                    code=given["code"],
-                    code_verifier=pending.verifier,
-                    redirect_uri=self.redirect_uri,
+                    code=Hidden(given["code"]),
+                    code_verifier=Hidden(pending.verifier),
+                    redirect_uri=Hidden(self.redirect_uri),
                 )
             except Passing as error:
                 if attempt == TRIES:
@@ -174,7 +175,7 @@ class _App:
         tokens = self.store.load(self.key(name))
         if tokens is None:
             return
-        yield from self.endpoint.revoke(tokens.refresh)
+        yield from self.endpoint.revoke(Hidden(tokens.refresh))
         self.forget(name)
 
     def __repr__(self) -> str:

@@ -42,6 +42,9 @@ class Grant(Struct):
     """seconds"""
     scope: str = ""
 
+    def __repr__(self) -> str:
+        return f"Grant(…, expires_in={self.expires_in:g}, scope={self.scope!r})"
+
 
 class _Problem(Struct):
     error: str = ""
@@ -81,9 +84,9 @@ class Endpoint:
         )
         return url
 
-    def grant(self, grant_type: str, **form: str) -> Steps[Grant]:
+    def grant(self, grant_type: str, **form: Hidden) -> Steps[Grant]:
         """One request to the token endpoint. APIError, TransportError."""
-        body = _authlib("rfc6749.parameters").prepare_token_request(grant_type, **form)
+        body = Hidden(_authlib("rfc6749.parameters").prepare_token_request(grant_type, **form))
         reply = yield from self._post("/oauth/token", body)
         if reply.status != 200:
             raise _refusal("oauth_token", reply)
@@ -96,20 +99,20 @@ class Endpoint:
             raise InvalidResponse("oauth_token", reply.status, note="the answer holds no usable token")
         return grant
 
-    def revoke(self, refresh_token: str) -> Steps[None]:
+    def revoke(self, refresh_token: Hidden) -> Steps[None]:
         """Ends an install. APIError, TransportError."""
         body, _ = _authlib("rfc7009").prepare_revoke_token_request(refresh_token, "refresh_token", "", {})
+        body = Hidden(body)
         reply = yield from self._post("/oauth/revoke", body)
         if reply.status != 200:
             raise _refusal("oauth_revoke", reply)
 
-    def _post(self, path: str, body: str) -> Steps[Reply]:
-        plain = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-        client = _authlib("auth").ClientAuth(self.client_id, str(self._secret))
-        _, signed, body = client.prepare("POST", "", plain, body)
-        headers = {name.lower(): Hidden(value) for name, value in signed.items()}
+    def _post(self, path: str, form: Hidden) -> Steps[Reply]:
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+        _authlib("auth").ClientAuth(self.client_id, str(self._secret)).prepare("POST", "", headers, form)
+        headers = {name.lower(): Hidden(value) for name, value in headers.items()}
         try:
-            reply = yield Send(Request("POST", self._origin, self._prefix + path, headers, body.encode()))
+            reply = yield Send(Request("POST", self._origin, self._prefix + path, headers, form.encode()))
         except TransportError as error:
             error.operation = path.strip("/").replace("/", "_")
             raise
