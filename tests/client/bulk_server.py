@@ -33,6 +33,8 @@ class BulkServer:
     max_jobs: int = 10_000
     looks: int = 1
     """times that a job is said to be processing"""
+    list_page: int = 100
+    """jobs on a page of their list"""
     before: Callable[[Request], Reply | None] = lambda request: None
     """answers first, if it answers"""
     jobs: dict[str, list[Any]] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class BulkServer:
             return early
         if request.method == "POST":
             return self._post(request)
+        if path.count("/") == 2:
+            return self._listing(request.target)
         job = path.split("/")[3]
         if path.endswith("import-errors"):
             return self._errors(job, request.target)
@@ -87,6 +91,17 @@ class BulkServer:
 
     def _late(self, job: str) -> list[int]:
         return [n for n, row in enumerate(self.jobs[job]) if row["attributes"].get("title") == "late"]
+
+    def _listing(self, target: str) -> Reply:
+        """Newest first."""
+        assert "sort=-created_at" in target
+        found = re.search(r"cursor=(\d+)", target)
+        start = int(found[1]) if found else 0
+        newest = list(reversed(self.jobs))[start : start + self.list_page]
+        rows = [json.loads(self._job(job).body)["data"] for job in newest]
+        end = start + self.list_page
+        following = f"https://x.test/?sort=-created_at&cursor={end}" if end < len(self.jobs) else None
+        return answer(200, {"data": rows, "links": {"next": following}})
 
     def _job(self, job: str) -> Reply:
         self.asked[job] += 1

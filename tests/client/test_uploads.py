@@ -27,7 +27,7 @@ from clavichord import (
     UploadStopped,
 )
 from clavichord.client.types import Reply, Request
-from clavichord.client.uploads import engine
+from clavichord.client.uploads import engine, following
 from clavichord.client.uploads.route import Route
 
 FATES = {"good": "confirmed", "door": "rejected", "poison": "rejected", "late": "rejected"}
@@ -36,7 +36,8 @@ FATES = {"good": "confirmed", "door": "rejected", "poison": "rejected", "late": 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for anybody: the server is a function."""
-    monkeypatch.setattr(engine, "FIRST_LOOK", 0.0)
+    monkeypatch.setattr(following, "FIRST_LOOK", 0.0)
+    monkeypatch.setattr(following, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(engine, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr("clavichord.client.core.backoff", lambda attempt: 0.0)
 
@@ -88,9 +89,9 @@ def profiles(fates: list[str]) -> list[dict[str, Any]]:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("face", ["sync", "async"])
 @settings(max_examples=40, deadline=None)
-@given(fates=st.lists(st.sampled_from(sorted(FATES)), max_size=25))
-def test_every_row_gets_its_own_result(face: str, fates: list[str]) -> None:
-    server = BulkServer(max_items=3)
+@given(fates=st.lists(st.sampled_from(sorted(FATES)), max_size=25), list_page=st.sampled_from([1, 100]))
+def test_every_row_gets_its_own_result(face: str, fates: list[str], list_page: int) -> None:
+    server = BulkServer(max_items=3, list_page=list_page)
     report = upload(face, "profiles.upload", server, iter(profiles(fates)))
     assert [(r.index, r.status) for r in report.results()] == [(n, FATES[fate]) for n, fate in enumerate(fates)]
     assert report.rows == len(fates) == sum(report.counts.values())
@@ -171,7 +172,7 @@ def test_results_can_go_to_a_function() -> None:
 def test_without_waiting_rows_are_accepted_and_the_jobs_named() -> None:
     report = upload("sync", "profiles.upload", BulkServer(), profiles(["good", "late"]), wait=False)
     assert (report.accepted, report.ok) == (2, True)
-    assert report.open_jobs == [("get_bulk_import_profiles_job", "job0")]
+    assert [(job.type, job.id) for job in report.open_jobs] == [("profile-bulk-import-job", "job0")]
 
 
 def test_a_job_that_takes_too_long_leaves_its_rows_accepted() -> None:
@@ -198,6 +199,13 @@ def test_others_jobs_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     report = upload("sync", "catalogs.upload_items", BulkServer(before=crowded), [{"external_id": "a"}], mode="create")
     assert (report.confirmed, report.rejected) == (1, 0)
+
+
+@pytest.mark.usefixtures("small")
+def test_many_jobs_are_followed_by_their_list() -> None:
+    server = BulkServer()
+    assert upload("sync", "profiles.upload", server, profiles(["good"] * 300)).confirmed == 300
+    assert server.requests < 100 + 50
 
 
 def test_a_cancelled_job_leaves_its_rows_unknown() -> None:

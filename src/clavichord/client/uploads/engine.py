@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -23,14 +23,13 @@ from clavichord.client.errors import (
     KlaviyoError,
     NotFound,
     PayloadTooLarge,
-    PermissionDenied,
     RateLimited,
     ServerError,
     TransportError,
 )
-from clavichord.client.pages import next_query
-from clavichord.client.types import Query, Response
-from clavichord.client.uploads.blame import by_error, by_pointer, key
+from clavichord.client.types import Response
+from clavichord.client.uploads.blame import by_pointer, key
+from clavichord.client.uploads.following import LONGEST_PAUSE, Following, soon
 from clavichord.client.uploads.report import OnResult, RowResult, Status, UploadReport, UploadStopped
 from clavichord.client.uploads.route import Route
 from clavichord.client.uploads.rows import Entry, Prepare, Refused
@@ -39,11 +38,9 @@ from clavichord.client.work import Work, one, plain, rest, settled
 IN_FLIGHT = 8
 """requests at once: enough to hide the latency of the busiest job route, 10 a second"""
 LOOKS = 2
-"""jobs asked about beside requests that send rows"""
+"""requests about jobs beside those that send rows"""
 MAX_SPLITS = 200
 """halvings that an upload may spend on refusals that name no row"""
-FIRST_LOOK, LONGEST_PAUSE = 0.25, 15.0
-"""seconds between looks at a job"""
 WAIT = 900.0
 """seconds after the last request in which jobs may end"""
 TAKEN_BACK = 6
@@ -57,17 +54,6 @@ class Chunk(Struct):
     entries: list[Entry]
     waits: int = 0
     """times that it had to wait for room among the jobs at work"""
-
-
-class Job(Struct):
-    """Rows that a job has. Of them only where they are in the input, and a hash of what names them."""
-
-    id: str
-    route: Route
-    indexes: array[int]
-    keys: array[int]
-    due: float
-    pause: float = FIRST_LOOK
 
 
 Screen: TypeAlias = Callable[[list[Entry], Callable[[Entry, Status, Refused], None]], Work[list[Chunk]]]
@@ -100,7 +86,7 @@ class Upload:
         self._gathered: list[Entry] = []
         """rows read for the next chunk"""
         self._queue: deque[Chunk] = deque()
-        self._jobs: list[Job] = []
+        self._following = Following(face, self.report, self.clock)
         self._splits = 0
         self._fatal: KlaviyoError | None = None
         self._took_effect = False
@@ -120,18 +106,21 @@ class Upload:
             sending = self._admitted()
             if not sending and not self._queue:
                 end = end if end is not None else self.clock() + (self.timeout if self.wait else 0)
-                if not self._jobs or not self.wait or self.clock() >= end:
+                if not self._following or not self.wait or self.clock() >= end:
                     break
-            looking = self._due(LOOKS if sending else IN_FLIGHT)
+            looking = self._following.looks(LOOKS if sending else IN_FLIGHT)
             if not sending and not looking:
-                yield from one(rest(self._until_due(end)))
+                left = self._following.seconds()
+                yield from one(rest(left if end is None else min(left, max(0.0, end - self.clock()))))
                 continue
             calls: list[Steps[Any]] = [self._send(chunk) for chunk in sending]
-            outcomes = yield from settled(calls + [self._look(job) for job in looking])
+            outcomes = yield from settled(calls + [self._following.call(look) for look in looking])
             for chunk, outcome in zip(sending, outcomes, strict=False):
                 yield from self._sent(chunk, outcome)
-            for job, outcome in zip(looking, outcomes[len(sending) :], strict=True):
-                self._looked(job, outcome)
+            for look, outcome in zip(looking, outcomes[len(sending) :], strict=True):
+                error = self._following.arrived(look, outcome)
+                if error is not None:
+                    self._stop(error)
         return self._finish()
 
     def _chunks(self, rows: Iterable[Any]) -> Iterator[list[Entry]]:
@@ -181,18 +170,10 @@ class Upload:
         chosen: list[Chunk] = []
         for _ in range(min(IN_FLIGHT, len(self._queue))):
             most = self._queue[0].route.queued_jobs
-            if most and len(self._jobs) + len(chosen) >= most:
+            if most and len(self._following) + len(chosen) >= most:
                 break
             chosen.append(self._queue.popleft())
         return chosen
-
-    def _due(self, most: int) -> list[Job]:
-        now = self.clock()
-        return sorted((job for job in self._jobs if job.due <= now), key=lambda job: job.due)[:most]
-
-    def _until_due(self, end: float | None) -> float:
-        due = min((job.due for job in self._jobs), default=self.clock() + FIRST_LOOK)
-        return max(0.0, min(due, end if end is not None else due) - self.clock())
 
     def _send(self, chunk: Chunk) -> Steps[Response]:
         body = chunk.route.body([entry.payload for entry in chunk.entries])
@@ -214,7 +195,7 @@ class Upload:
                 self._lost(chunk, outcome)
             case TransportError() if outcome.maybe_sent:
                 self._lost(chunk, outcome)
-            case RateLimited() if (seconds := _soon(outcome)) is not None:
+            case RateLimited() if (seconds := soon(outcome)) is not None:
                 # `max_wait` bounds one call; an upload is many, and its rows are not refused for want of patience.
                 self._queue.appendleft(chunk)
                 yield from one(rest(seconds))
@@ -235,7 +216,7 @@ class Upload:
             return
         indexes = array("q", (entry.index for entry in chunk.entries))
         keys = array("q", (key(entry.kind, entry.name) for entry in chunk.entries))
-        self._jobs.append(Job(job_id, chunk.route, indexes, keys, self.clock() + FIRST_LOOK))
+        self._following.add(job_id, chunk.route, indexes, keys)
 
     def _refused(self, chunk: Chunk, error: APIError) -> Work[None]:
         """Takes out who is to blame and queues the rest again, at the front."""
@@ -274,60 +255,6 @@ class Upload:
         for entry in chunk.entries:
             self.report.problem(RowResult(entry.index, "unknown", entry.row, "answer_lost", str(error)))
 
-    # What came of a job
-
-    def _look(self, job: Job) -> Steps[tuple[str, list[Mapping[str, Any]] | None]]:
-        """(status, errors of those that failed; None if the job cannot say which)."""
-        response = yield from plain(self.face, job.route.job, id=job.id)
-        document = response.json()
-        attributes = document["data"]["attributes"] if isinstance(document, dict) else {}
-        status = str(attributes.get("status"))
-        failed = attributes.get("failed_count") or 0
-        if status != "complete" or not failed:
-            return status, []
-        if not job.route.errors:
-            return status, list(attributes.get("errors") or ()) or None
-        found: list[Mapping[str, Any]] = []
-        query: Query | None = {"page[size]": 100}
-        while query is not None:
-            page = yield from plain(self.face, job.route.errors, id=job.id, query=query)
-            found += [row.get("attributes") or {} for row in page.json()["data"]]
-            query = next_query(page)
-        return status, found or None
-
-    def _looked(self, job: Job, outcome: tuple[str, list[Mapping[str, Any]] | None] | KlaviyoError) -> None:
-        if isinstance(outcome, (PermissionDenied, NotFound)):
-            # A key that may write need not be allowed to read; and jobs are forgotten after seven days (FACTS §7).
-            self._jobs.remove(job)
-            self.report.notes.append(f"job {job.id} cannot be followed: {outcome}")
-            self.report.taken(iter(job.indexes), "accepted", job.id)
-        elif isinstance(outcome, RateLimited) and _soon(outcome) is not None:
-            job.due = self.clock() + (_soon(outcome) or LONGEST_PAUSE)
-        elif isinstance(outcome, KlaviyoError):
-            self._stop(outcome)
-        elif outcome[0] == "complete":
-            self._jobs.remove(job)
-            self._completed(job, outcome[1])
-        elif outcome[0] == "cancelled":
-            self._jobs.remove(job)
-            for index in job.indexes:
-                reason = "Klaviyo cancelled the job: some of its rows may have been done"
-                self.report.problem(RowResult(index, "unknown", None, "cancelled", reason, job_id=job.id))
-        else:
-            job.due = self.clock() + job.pause
-            job.pause = min(job.pause * 1.6, LONGEST_PAUSE)
-
-    def _completed(self, job: Job, errors: Sequence[Mapping[str, Any]] | None) -> None:
-        """Rows stay `accepted` if some error names none of them."""
-        failed, lost = by_error(job.route, job.keys, errors)
-        for place, (row, code, reason, argument) in failed.items():
-            result = RowResult(job.indexes[place], "rejected", row, code, reason, argument, job.id)
-            self.report.problem(result)
-        if lost:
-            self.report.notes.append(f"job {job.id}: {lost} errors name no row, so that none of its rows is confirmed")
-        good = (index for place, index in enumerate(job.indexes) if place not in failed)
-        self.report.taken(good, "accepted" if lost else "confirmed", job.id)
-
     # The report
 
     def _taken(self, chunk: Chunk, status: Status) -> None:
@@ -346,9 +273,7 @@ class Upload:
         self._fatal = self._fatal or error
 
     def _finish(self) -> UploadReport:
-        for job in self._jobs:
-            self.report.open_jobs.append((job.route.job, job.id))
-            self.report.taken(iter(job.indexes), "accepted", job.id)
+        self._following.leave()
         if self._fatal is not None:
             if not self._took_effect:
                 raise self._fatal
@@ -356,8 +281,3 @@ class Upload:
                 self.report.problem(RowResult(entry.index, "unsent", entry.row, "stopped", str(self._fatal)))
             raise UploadStopped(self.report, self._fatal) from self._fatal
         return self.report
-
-
-def _soon(error: RateLimited) -> float | None:
-    """Seconds after which the request can go, None if that is not worth waiting for."""
-    return error.retry_after if error.retry_after is not None and not error.daily and error.retry_after <= 120 else None

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from clavichord.client.errors import KlaviyoError
+from clavichord.client.resource import Resource
 
 Status: TypeAlias = Literal["confirmed", "accepted", "rejected", "held", "unknown", "unsent"]
 """confirmed: done, Klaviyo says so · accepted: taken, the outcome is not known (yet) · rejected: refused, with a
@@ -53,8 +54,8 @@ class UploadReport:
         self.counts: Counter[Status] = Counter()
         self.problems: list[RowResult] = []
         """rejected, held, unknown and unsent rows, in the order in which that became known"""
-        self.open_jobs: list[tuple[str, str]] = []
-        """(operation, id) of the jobs that were still at work"""
+        self.open_jobs: list[Resource] = []
+        """jobs that were still at work: `jobs.wait` takes them"""
         self.notes: list[str] = []
         """why nothing more could be said about accepted rows"""
         self._taken: list[tuple[int, int, Status, str]] = []

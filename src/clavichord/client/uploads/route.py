@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from clavichord.client.resource import Resource
 from clavichord.client.routes import named
 
 ENVELOPE = 64_000
@@ -32,6 +33,8 @@ class Route(Struct, frozen=True):
     """the operation that tells how the job is doing, "" where there is no job"""
     errors: str = ""
     """the operation that pages the job's errors, "" if the job holds them"""
+    listing: str = ""
+    """the operation that lists the jobs, newest first on demand; "" where each is asked for by itself"""
     immediate: bool = False
     """its success means that the rows are done"""
 
@@ -63,6 +66,12 @@ class Route(Struct, frozen=True):
         name = ".".join(part for part in inner.split("/") if part not in ("attributes", "data", ""))
         return re.sub(r"^events\.\d+\.?", "", name)  # a row is one event of its profile
 
+    def resource(self, job_id: str) -> Resource:
+        """A job of this route by its id."""
+        from clavichord.client.models import MODELS
+
+        return MODELS[named(self.job).resource](id=job_id)
+
     def body(self, payloads: Sequence[bytes]) -> bytes:
         return self.head + b",".join(payloads) + self.tail
 
@@ -73,6 +82,7 @@ def bulk(
     *,
     job: str = "",
     errors: str = "",
+    listing: str = "",
     attributes: Mapping[str, Any] | None = None,
     relationships: Mapping[str, Any] | None = None,
 ) -> Route:
@@ -94,6 +104,7 @@ def bulk(
         ),
         job=job,
         errors=errors,
+        listing=listing,
     )
 
 

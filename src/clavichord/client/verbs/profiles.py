@@ -202,6 +202,7 @@ class ProfileVerbs(ConsentVerbs):
             "profiles",
             job="get_bulk_import_profiles_job",
             errors="get_errors_for_bulk_import_profiles_job",
+            listing="get_bulk_import_profiles_jobs",
             relationships={"lists": {"data": [{"type": "list", "id": id} for id in ids]}} if ids else None,
         )
         seconds("profiles.upload", "timeout", timeout)
