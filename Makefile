@@ -19,7 +19,7 @@ demo: .venv/.ready .demo/data.ready   ## the main job: a real shop's orders, sou
 	$(BIN)/python examples/cdnow/demo.py
 
 test: .venv/.ready .venvs/klaviyo-api-24/.ready .venvs/klaviyo-api-25/.ready .venvs/klaviyo-node-23/.ready .demo/data.ready   ## everything; ends with pytest's own summary
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.ready .venvs/klaviyo-api-25/.ready   ## ruff, mypy --strict, import directions, drift of the generated files
 	$(BIN)/ruff format --check --quiet .
