@@ -189,6 +189,21 @@ def test_failures_are_logged() -> None:
         assert len(pets.related("object-ingestion-logs", filter='equals(record_id,"x0")').data) == 1
 
 
+def test_lists_of_texts_are_properties_since_october(api: Api) -> None:
+    newest = api.at("2026-10-15")
+    pets = Pets(newest)
+    tags = {"id": 1, "name": "tags", "type": "list_str"}
+    refused = {"data": {"type": "object-schema", "id": pets.schema, "attributes": {"properties": [tags]}}}
+    assert api("PATCH", f"/api/object-schemas/{pets.schema}", refused).faults[0][0].endswith("/properties/0/type")
+    path = f"/api/source-mappings/{pets.mapping}"
+    write(newest, "PATCH", path, "source-mapping", pets.mapping, property_mappings=mappings(pets.source)[:1])
+    pets.patch(properties=[tags], status="active")
+    records(newest, pets.source, pet("a", ["calm", "old"]), pet("b", ["calm", 1]), pet("c", "calm"))
+    assert pets.properties() == {"a": {"tags": ["calm", "old"]}}
+    errors = [one["attributes"]["errors"][0]["code"] for one in pets.related("object-ingestion-logs").data]
+    assert errors == ["list_type", "list_type"]
+
+
 def test_activation_takes_its_time() -> None:
     clock = VirtualClock(1_800_000_000_000_000)
     with running(clock=clock, limits="off", job_delay=10) as served:

@@ -66,7 +66,9 @@ def test_a_draft_is_edited(api: Api) -> None:
     assert (after["id"], after["name"], after["steps"][:2]) == (before["id"], "Green", before["steps"])
     assert len(after["steps"][2]["id"]) == 26
     seen = api.at("2026-07-15").get(f"/api/forms/{made['id']}").data["attributes"]
-    assert (seen["name"], seen["definition"]["versions"]) == ("Goodbye", [after])
+    assert (seen["name"], seen["definition"]["versions"][0]["steps"]) == ("Goodbye", after["steps"])
+    assert "position" in after["styles"]["close_button"]  # new in 2026-10-15
+    assert "position" not in seen["definition"]["versions"][0]["styles"]["close_button"]
     (row,) = api.get(f"/api/forms/{made['id']}/form-versions").data
     assert (row["attributes"]["form_type"], row["attributes"]["variation_name"]) == ("flyout", "Green")
 

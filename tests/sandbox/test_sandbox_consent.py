@@ -87,6 +87,16 @@ def test_historical_import_bypasses_double_opt_in_and_keeps_the_time(api: Api) -
     assert members(api, list_id) == 1
 
 
+def test_click_tracking_is_a_consent_since_october(api: Api) -> None:
+    entry = email("a@shop.test", consented_at=PAST)
+    entry["subscriptions"]["email"]["click_tracking"] = {"consent": "SUBSCRIBED"}
+    assert api.consent("create", entry, historical_import=True).status == 400
+    assert api.at("2026-10-15").consent("create", entry, historical_import=True).status == 202
+    person = api.person("a@shop.test")
+    assert person is not None
+    assert person["subscriptions"]["email"]["click_tracking"]["consent"] == "SUBSCRIBED"
+
+
 @pytest.mark.parametrize(
     ("consented_at", "historical"),
     [(None, True), ("2199-01-01T00:00:00Z", True), (PAST, False), (PAST, None)],

@@ -53,6 +53,17 @@ def _is_object(catalogue: Catalogue, schema: Mapping[str, Any]) -> bool:
     return "$ref" in schema and catalogue.schema(schema["$ref"].removeprefix("#/")).get("type") == "object"
 
 
+def known(catalogue: Catalogue, schema: Mapping[str, Any], value: Any) -> Any:
+    """`value` without the members that the schema does not know: what another revision has beyond this one."""
+    body = _resolved(catalogue, schema, value).body
+    if isinstance(value, list):
+        return [known(catalogue, body.get("items", {}), one) for one in value]
+    members = body.get("properties")
+    if not isinstance(value, dict) or not members:
+        return value
+    return {name: known(catalogue, members[name], one) for name, one in value.items() if name in members}
+
+
 def _resolved(catalogue: Catalogue, schema: Mapping[str, Any], value: Any) -> _Schema:
     """Behind references, and of alternatives the one that the value's constants name."""
     name = ""

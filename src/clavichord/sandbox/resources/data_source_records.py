@@ -25,6 +25,7 @@ _FAULTS = {
     "float": ("float_type", "Input should be a valid number"),
     "boolean": ("bool_type", "Input should be a valid boolean"),
     "timestamp": ("datetime_type", "Input should be a valid datetime"),
+    "list_str": ("list_type", "Input should be a valid list of strings"),
 }
 """type of a property → code and message of a value that does not fit (codes as in the spec's example)"""
 
@@ -170,6 +171,8 @@ def _fits(kind: str, value: Any) -> bool:
         return isinstance(value, str) and parse(value) is not None
     if kind == "float":
         return type(value) in (int, float)
+    if kind == "list_str":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
     return type(value) is {"string": str, "int": int, "boolean": bool}[kind]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from clavichord.sandbox import completion, crud, generic, inferred
+from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.errors import invalid
@@ -39,7 +39,7 @@ def _replace(call: Call, stored: Mapping[str, Any], given: Mapping[str, Any], na
     """The new definition; its versions are stored already. Refusal (400)."""
     known = {version["id"]: version for version in stored["versions"]}
     forms.refuse_faulty(given["versions"], known)
-    definition = completion.complete(call.engine.catalogue, {"$ref": "#/FormDefinition"}, given)
+    definition = forms.completed(call, given)
     for index, version in enumerate(definition["versions"]):
         before = known.get(version.get("id"))
         _refuse_live(version, before, f"{forms.AT}/{index}")

@@ -15,6 +15,7 @@ from clavichord.sandbox.documents import Resource
 from clavichord.sandbox.errors import ErrorObject, Refusal, problem
 from clavichord.sandbox.resources.form_defaults import FORM_DEFAULTS
 
+_DEFINITION = {"$ref": "#/FormDefinition"}
 AT = "/data/attributes/definition/versions"
 _MIN_STEPS = 2
 
@@ -51,8 +52,7 @@ VERSION = crud.declare(
 def create_form(call: Call) -> Answer:
     given = call.data["attributes"]
     refuse_faulty(given["definition"]["versions"], {})
-    schema = {"$ref": "#/FormDefinition"}
-    definition = completion.complete(call.engine.catalogue, schema, given["definition"], FORM_DEFAULTS)
+    definition = completed(call, given["definition"])
     form_id = call.engine.ids.six()
     at = seconds(call.now // SECOND)
     attributes = {
@@ -70,6 +70,12 @@ def create_form(call: Call) -> Answer:
         crud.keep(call, "form", form_id, {"definition": definition})
     attributes |= dict.fromkeys(("created_at", "updated_at"), micros(call.now))
     return show(call, form_id, attributes, definition)
+
+
+def completed(call: Call, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition as it is kept: with everything that was left out."""
+    found: dict[str, Any] = completion.complete(call.engine.catalogue, _DEFINITION, definition, FORM_DEFAULTS)
+    return found
 
 
 def add_version(call: Call, form_id: str, version: dict[str, Any], name: str) -> None:
@@ -102,7 +108,7 @@ def get_form(call: Call) -> Answer:
 def show(call: Call, form_id: str, attributes: dict[str, Any], definition: Any) -> Answer:
     """A single form has its definition and no relationships; its members stand in another order than in a list."""
     order = ("status", "ab_test", "name", "definition", "created_at", "updated_at")
-    whole = attributes | {"definition": definition}
+    whole = attributes | {"definition": completion.known(call.engine.catalogue, _DEFINITION, definition)}
     encoded = msgspec.json.encode({name: whole[name] for name in order})
     return call.engine.documents.one(call, Resource("form", form_id, encoded, relationships=()))
 

@@ -48,7 +48,7 @@ def _check(call: Call, *, historical: bool) -> None:
             consented_at = said.get("consented_at")
             if consented_at is not None and not historical:
                 found.append(problem(inferred.CONSENTED_AT_ALONE, pointer=pointer))
-            elif historical and purpose != "open_tracking":
+            elif historical and purpose not in ("open_tracking", "click_tracking"):
                 instant = parse(consented_at) if consented_at else None
                 if instant is None or instant >= call.now:
                     found.append(problem(inferred.CONSENTED_AT, pointer=pointer))
