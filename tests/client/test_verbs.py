@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.client.scripted_server import Answer, Scripted
 from tests.sandbox.messages_api import campaign, segment, send
 from tests.sandbox.sandbox_api import Api
 
@@ -21,6 +24,8 @@ from clavichord import (
     Klaviyo,
     NotFound,
     RowsRefused,
+    SharedIdentifier,
+    UploadStopped,
 )
 from clavichord.sandbox.serve import running
 
@@ -64,6 +69,13 @@ def test_find_is_the_profile_or_none(k: Klaviyo) -> None:
         assert found.id == made.id
     assert k.profiles.find(email="nobody@shop.test") is None
     assert k.profiles.find(id="01GDDKASAP8TKDDA2GRZDSVP4H") is None
+
+
+def test_several_profiles_can_share_an_external_id(server: Scripted, klaviyo: Klaviyo) -> None:
+    server.otherwise = Answer(200, {"data": [{"id": "A", "attributes": {}}, {"id": "B", "attributes": {}}]})
+    with pytest.raises(SharedIdentifier, match="several profiles have external_id='7': A, B") as caught:
+        klaviyo.profiles.find(external_id="7")
+    assert caught.value.profile_ids == ["A", "B"]
 
 
 def test_create_or_patch_creates_and_then_changes(k: Klaviyo) -> None:
@@ -313,6 +325,19 @@ def test_uploads_of_coupon_codes(k: Klaviyo) -> None:
     assert [r.status for r in report.results()] == ["rejected", "confirmed"]
     expiry = k.coupons.get_coupon_code("TEN-new").expires_at
     assert expiry == NOW + timedelta(days=9)
+
+
+def test_codes_whose_answer_was_lost_are_there_once_and_known_to_be_unknown() -> None:
+    with running(job_delay=0, limits="off") as served, Klaviyo(KEY, base_url=served.base_url, retries=3) as k:
+        k.coupons.create_coupon(external_id="LOST")
+        fault = json.dumps([{"operation": "bulk_create_coupon_codes", "connection": "lost"}]).encode()
+        request = urllib.request.Request(served.base_url + "/_sandbox/faults", fault, method="PUT")
+        urllib.request.urlopen(request).close()
+        with pytest.raises(UploadStopped) as caught:
+            k.coupons.upload_codes("LOST", ["A", "B"])
+        assert [(r.row, r.status) for r in caught.value.report.problems] == [("A", "unknown"), ("B", "unknown")]
+        asked = served.sandbox.journal.entries(limit=100)
+        assert sum(entry.operation == "bulk_create_coupon_codes" for entry in asked) == 1
 
 
 # The rest
