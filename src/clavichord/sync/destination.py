@@ -182,6 +182,9 @@ class Destination(Generic[D]):
     decisive: frozenset[str]
     """keys of the file that decide the payloads: a change of one makes every row a changed row"""
 
+    brings_back: bool = True
+    """an entry about a person who was erased would bring them back"""
+
     def fields(self, definition: D) -> Iterator[Field]:
         """Every expression of the file but its key."""
         raise NotImplementedError

@@ -188,7 +188,11 @@ class Planner:
                 Finding(due.row, None, due.key, digest, "held", made.code, made.field, made.value, made.detail)
             )
             return
-        if self.erased is not None and any(map(self.erased, _identities(made))):
+        if (
+            self.erased is not None
+            and destination_of(self.definition).brings_back
+            and any(map(self.erased, _identities(made)))
+        ):
             # No value and no key: they may be what was erased.
             findings.append(Finding(due.row, None, None, None, "held", "person.erased"))
             return

@@ -107,6 +107,8 @@ REASONS: dict[str, Reason] = {
     "event.too_large": Reason("an event over 5 MB", "Klaviyo refuses it.", "Map less."),
     "catalog.incomplete": Reason("a field that Klaviyo needs is empty", "It refuses the whole batch.", _CORRECT),
     "catalog.too_large": Reason("an entry over 500 kB", "A request holds a hundred of them in 5 MB.", "Map less."),
+    "coupon.invalid": Reason("not a coupon, or not a code", "Klaviyo refuses the whole batch.", _CORRECT),
+    "coupon.expired": Reason("a code that has expired", "Nobody could use it.", "Leave it out with from.where."),
     # Guards
     "consent.no_proof": Reason(
         "a consent without complete proof",

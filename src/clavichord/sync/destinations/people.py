@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
 from clavichord.spec import load
 from clavichord.sync import fields
-from clavichord.sync.definition import Expression, SyncDefinition
+from clavichord.sync.definition import Block, Expression, SyncDefinition
 from clavichord.sync.destination import BadRow, Field, Row, Slot, Slots
 from clavichord.sync.fields import BadValue
 from clavichord.sync.mistakes import Mistake, Path, nearest
@@ -16,11 +19,39 @@ from clavichord.sync.values import value
 
 IDENTIFIERS = ("email", "phone_number", "external_id")
 ROLES = ("attribute", "location", "property")
+PATCHES = ("append", "unappend", "unset")
 _TEXT = frozenset(
     [*IDENTIFIERS, "first_name", "last_name", "organization", "locale", "title", "image", "anonymous_id", "_kx"]
 )
 
-ProfileFields = dict[str, Expression | dict[str, Expression]]
+
+class Patch(Block):
+    """A property that is changed and not replaced (FACTS §6.4). Exactly one of the three."""
+
+    append: Expression | None = None
+    """a value, or a list of them, added to a list"""
+    unappend: Expression | None = None
+    """a value, or a list of them, taken out of a list"""
+    unset: bool | Expression | None = None
+    """`true`, or a condition: the property is removed"""
+
+    @model_validator(mode="after")
+    def _one(self) -> Patch:
+        if sum(given is not None for given in (self.append, self.unappend, self.unset)) != 1:
+            raise PydanticCustomError("patch", "exactly one of append, unappend and unset is needed")
+        return self
+
+    def fields(self, name: str, path: Path) -> Iterator[Field]:
+        if self.append is not None:
+            yield Field("append", name, (*path, "append"), self.append)
+        elif self.unappend is not None:
+            yield Field("unappend", name, (*path, "unappend"), self.unappend)
+        elif self.unset is not False:
+            sql = "true" if self.unset is True else str(self.unset)
+            yield Field("unset", name, (*path, "unset"), sql, "condition")
+
+
+ProfileFields = dict[str, Expression | dict[str, Expression | Patch]]
 
 
 @cache
@@ -53,7 +84,10 @@ def profile_fields(given: ProfileFields, base: str) -> Iterator[Field]:
         role = {"properties": "property", "location": "location"}.get(head, "attribute")
         if isinstance(entry, dict):
             for part, sql in entry.items():
-                yield Field(role, part, (base, name, part), sql, normalised=True)
+                if isinstance(sql, Patch):
+                    yield from sql.fields(part, (base, name, part))
+                else:
+                    yield Field(role, part, (base, name, part), sql, normalised=True)
         elif role != "attribute":
             yield Field(role, sub, (base, name), entry, normalised=True)
         else:
@@ -81,6 +115,10 @@ def mistakes(definition: SyncDefinition, given: ProfileFields, base: str) -> Ite
             yield mistake((base, name), f"{name} is a mapping: name → expression", f"{name}: {{City: {entry}}}")
         elif sub and head not in ("properties", "location"):
             yield mistake((base, name), f"{head} has no parts", f"{head}: column")
+        if isinstance(entry, dict) and (base != "map" or head != "properties"):
+            for part, sub_entry in entry.items():
+                if isinstance(sub_entry, Patch):
+                    yield mistake((base, name, part), "only a profile's properties can be patched", f"{part}: column")
         if head == "location":
             for part in entry if isinstance(entry, dict) else [sub]:
                 if part and part not in location:
@@ -97,7 +135,9 @@ class Person(NamedTuple):
     unset: list[str]
     """properties to remove"""
     clears: bool
-    """something is set to null or removed"""
+    """something is set to null or removed because it is blank"""
+    patch: dict[str, dict[str, Any]]
+    """`append` and `unappend`: property → values"""
 
     @property
     def identity(self) -> str:
@@ -129,13 +169,19 @@ def person(slots: Slots, row: Row, blanks: str) -> Person:
                 unset.append(slot.name)
                 continue
         targets[slot.role][slot.name] = given
+    patch: dict[str, dict[str, Any]] = {}
+    for slot in slots.of(*PATCHES):
+        if slot.role == "unset":
+            unset += [slot.name] if row[slot.first] is True else []
+        elif (given := value(slot, row)) not in (None, []):
+            patch.setdefault(slot.role, {})[slot.name] = given
     if not any(name in attributes for name in IDENTIFIERS):
         raise BadRow("identifier.missing", "", None, "neither an address, nor a telephone number, nor an external_id")
     if location:
         attributes["location"] = location
     if properties:
         attributes["properties"] = properties
-    return Person(attributes, unset, clears)
+    return Person(attributes, unset, clears, patch)
 
 
 def profile_value(slot: Slot, row: Row) -> Any:

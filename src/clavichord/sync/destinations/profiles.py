@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -57,11 +57,18 @@ class Profiles(Destination[ProfileSync]):
         yield from Consents(definition.consent).mistakes(definition, definition.map, "map")
 
     def parts(self, definition: ProfileSync, slots: Slots, salt: str) -> Sequence[Part]:
-        profile = Part("profile", digest(slots.of("key", *people.ROLES), salt))
+        profile = Part("profile", digest(slots.of("key", *people.ROLES, *people.PATCHES), salt))
         return [profile, *Memberships(definition.lists).parts(slots), *Consents(definition.consent).parts(slots)]
 
     def unique(self, definition: ProfileSync, slots: Slots) -> Iterator[tuple[Slot, str]]:
         return people.unique(slots)
+
+    def outcome(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        found = super().outcome(payload)
+        for verb, given in ((payload.get("meta") or {}).get("patch_properties") or {}).items():
+            pairs = given.items() if isinstance(given, dict) else ((name, True) for name in given)
+            found |= {f"properties.{name}.{verb}": value for name, value in pairs}
+        return found
 
     def builder(self, definition: ProfileSync, slots: Slots, now: datetime) -> ProfileBuilder:
         return ProfileBuilder(definition, slots, now)
@@ -109,6 +116,6 @@ class ProfileBuilder:
 
     def _payload(self, person: Person) -> bytes:
         body: dict[str, Any] = {"type": "profile", "attributes": person.attributes}
-        if person.unset:
-            body["meta"] = {"patch_properties": {"unset": person.unset}}
+        if patch := {**person.patch, **({"unset": person.unset} if person.unset else {})}:
+            body["meta"] = {"patch_properties": patch}
         return encode(body)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clavichord.sync.routes.back_in_stock import Subscribe as BackInStock
 from clavichord.sync.routes.catalog import CATALOG
 from clavichord.sync.routes.consent import Look, Subscribe, Unsubscribe
+from clavichord.sync.routes.coupons import AddCodes, PutCoupon
+from clavichord.sync.routes.deletions import RequestDeletion
 from clavichord.sync.routes.events import BulkEvents
 from clavichord.sync.routes.lists import Leave
 from clavichord.sync.routes.profiles import Import, Upsert
@@ -25,5 +28,9 @@ ROUTES: Mapping[str, Route] = {
         Suppress(),
         Lift(),
         *CATALOG,
+        PutCoupon(),
+        AddCodes(),
+        BackInStock(),
+        RequestDeletion(),
     )
 }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clavichord.client.errors import Conflict, InvalidRequest, NotFound, PayloadTooLarge
+from clavichord.client.errors import NotFound
 from clavichord.sync.ledger import Batch, Finding
 from clavichord.sync.plan import PlanRow
 from clavichord.sync.routes.bulk import Bulk
-from clavichord.sync.routes.refusals import import_errors, not_visible, whole
-from clavichord.sync.routes.route import Route
+from clavichord.sync.routes.refusals import import_errors, not_visible
+from clavichord.sync.routes.single import Single
 from clavichord.sync.routes.work import Work
 
 PAGE = 100
@@ -128,41 +127,18 @@ def _folded(value: Any) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
 
-class Upsert(Route):
-    """One request a profile, answered at once; then they join their lists."""
+class Upsert(Single):
+    """One request a profile; then they join their lists."""
 
     name = "profiles.upsert"
     operation = "create_or_update_profile"
-    single = True
 
-    async def send(self, work: Work, batch: Batch) -> None:
-        rows = work.live(batch)
-        batch.attempts += 1
-        work.mark(batch, "sent")
-        results = await asyncio.gather(*(self._upsert(work, row) for row in rows), return_exceptions=True)
-        findings: list[Finding] = []
-        ids: list[str] = []
-        failure: BaseException | None = None
-        for row, result in zip(rows, results, strict=True):
-            match result:
-                case str():
-                    ids.append(result)
-                case InvalidRequest() | PayloadTooLarge() | Conflict() | NotFound():
-                    findings.append(whole(result, row))
-                case BaseException():
-                    failure = failure or result
-        if failure is not None:
-            # Sent again as a whole by the next run: an upsert does no harm.
-            work.mark(batch, "intent" if not ids and not findings else "sent")
-            raise failure
+    async def one(self, work: Work, row: PlanRow) -> str:
+        response = await work.client.send(self.operation, body=f'{{"data":{row.payload}}}'.encode())
+        return str(response.json()["data"]["id"])
+
+    async def after(self, work: Work, batch: Batch, done: Sequence[tuple[PlanRow, object]]) -> None:
         for name in json.loads(batch.grp)["lists"]:
-            for i in range(0, len(ids), MEMBERS):
-                members = [{"type": "profile", "id": identifier} for identifier in ids[i : i + MEMBERS]]
+            for i in range(0, len(done), MEMBERS):
+                members = [{"type": "profile", "id": profile_id} for _, profile_id in done[i : i + MEMBERS]]
                 await work.client.send("add_profiles_to_list", path={"id": work.lists[name]}, body={"data": members})
-        work.meter.sent(len(rows))
-        work.confirm(batch, findings, len(rows))
-
-    async def _upsert(self, work: Work, row: PlanRow) -> str:
-        async with work.singles:
-            response = await work.client.send(self.operation, body=f'{{"data":{row.payload}}}'.encode())
-            return str(response.json()["data"]["id"])
