@@ -425,13 +425,24 @@ def test_clones_are_deep(api: Api, newer: Api) -> None:
 def test_content_of_a_variation(api: Api, newer: Api) -> None:
     list_id = people(api, "ann")
     image = write(api, "POST", "/api/images", "image", import_from_url=PIXEL, name="dot").data["id"]
-    push = {"title": "T", "body": "B", "open_action": 1, "ios_deep_link": "app://x", "static_asset_id": int(image)}
+    push: dict[str, Any] = {
+        "title": "T",
+        "body": "B",
+        "open_action": 1,
+        "ios_deep_link": "app://x",
+        "static_asset_id": int(image),
+    }
+    push |= {"badge": True, "badge_config": "set-count"}
     made = omni(newer, list_id, details=push)  # the channel that has all of these
     (message_id,) = made.messages
     details = variations_of(newer, message_id)[0]["details"]
-    assert (details["channel"], details["push_type"], details["badge_config"]) == ("push", "standard", "increment-one")
+    assert (details["channel"], details["push_type"], details["badge_value"]) == ("push", "standard", "1")
     older = api.get(f"/api/campaign-messages/{message_id}").data["attributes"]["definition"]
     assert older["options"]["on_open"] == {"type": "deep_link", "ios_deep_link": "app://x"}
+    assert older["options"]["badge"] == {
+        "display": True,
+        "badge_options": {"badge_config": "set_count", "value": "1"},
+    }
     assert api.get(f"/api/campaign-messages/{message_id}/image").data["id"] == image
     assert newer.get("/api/campaigns", filter="equals(builder,'canvas')").ids == []
     bare = Omni(new_omni(newer, [{}], [{}]))
@@ -525,6 +536,7 @@ def test_refused_campaigns(newer: Api, attributes: dict[str, Any], pointer: str)
         ({"strategy": "static"}, "send_time"),
         ({"strategy": "static", "send_time": "2026-05-04T12:00:00Z"}, "send_time"),
         ({"strategy": "static", "send_time": "soon"}, "send_time"),
+        ({"strategy": "static", "send_time": "9999-12-31T23:59:59-14:00"}, "send_time"),
         ({"strategy": "smart_send_time", "send_time": "2035-01-01T00:00:00Z"}, "send_date"),
         ({"strategy": "smart_send_time", "send_date": "2026-05-03"}, "send_date"),
         ({"strategy": "smart_send_time", "send_date": "Monday"}, "send_date"),

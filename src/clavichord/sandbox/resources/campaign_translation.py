@@ -171,7 +171,7 @@ def _badge(known: Attributes) -> dict[str, Any] | None:
     member = {"set_count": "value", "set_property": "set_from_property"}.get(config)
     return {
         "display": True,
-        "badge_options": {"badge_config": config} | ({member: known["badge_value"]} if member else {}),
+        "badge_options": {"badge_config": config} | ({member: known.get("badge_value", "1")} if member else {}),
     }
 
 
