@@ -48,6 +48,7 @@ def launch(engine: Engine, account: str, message: Part, now: int) -> float | Non
 
 
 def submit(engine: Engine, account: str, campaign_id: str, message_id: str, delay: float | None) -> None:
+    """In the transaction of `launch`: a message is never on its way without anybody to send it."""
     engine.jobs.submit(account, _TASK, {"campaign": campaign_id, "begun": False}, job=message_id, delay=delay)
 
 

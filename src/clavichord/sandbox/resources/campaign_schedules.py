@@ -75,7 +75,7 @@ def schedule_message(call: Call) -> Answer:
     with store.write():
         answered, delay = _schedule(call, message, given)
         parts.settle(store, account, campaign_id, call.now)
-    campaign_delivery.submit(call.engine, account, campaign_id, message_id, delay)
+        campaign_delivery.submit(call.engine, account, campaign_id, message_id, delay)
     shown = generic.resource("campaign-message-schedule", message_id, answered, {"campaign-message": message_id})
     return call.engine.documents.one(call, shown)
 
@@ -102,8 +102,8 @@ def schedule_campaign(call: Call) -> Answer:
     with store.write():
         done = [(one["message_id"], *_schedule(call, known[one["message_id"]], one)) for one in given]
         parts.settle(store, account, campaign_id, call.now)
-    for message_id, _, delay in done:
-        campaign_delivery.submit(call.engine, account, campaign_id, message_id, delay)
+        for message_id, _, delay in done:
+            campaign_delivery.submit(call.engine, account, campaign_id, message_id, delay)
     results = [{"id": message_id, **answered} for message_id, answered, _ in done]
     shown: Resource = generic.resource(
         "campaign-schedule", campaign_id, {"messages": results}, {"campaign": campaign_id}

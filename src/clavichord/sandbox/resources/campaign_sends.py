@@ -36,8 +36,8 @@ def send(call: Call) -> Answer:
     with store.write():
         delays = [campaign_delivery.launch(call.engine, account, one, call.now) for one in drafts]
         parts.settle(store, account, campaign_id, call.now)
-    for one, delay in zip(drafts, delays, strict=True):
-        campaign_delivery.submit(call.engine, account, campaign_id, one.id, delay)
+        for one, delay in zip(drafts, delays, strict=True):
+            campaign_delivery.submit(call.engine, account, campaign_id, one.id, delay)
     return _job(call, "campaign-send-job", campaign_id, "queued")
 
 
