@@ -162,6 +162,18 @@ def forms(k):
     found["unpublished"] = f.get_form(form).data.attributes.status
 
 
+def variation(k, template):
+    """Of the one message of a new campaign."""
+    details = {"channel": "email", "subject": "Hello", "template_id": template}
+    audience = {"temporary_id": "a", "included": [k.Lists.create_list(body("list", name="L")).data.id]}
+    message = {"audience_temporary_id": "a", "variations": [{"definition": {"details": details}}]}
+    message["name"] = "First"
+    given = body("campaign", definition={"name": "Sale"}, audiences=[audience], messages=[message])
+    made = k.Campaigns.create_campaign(given).data
+    (message_id,) = (one.id for one in k.Campaigns.get_messages_for_campaign(made.id).data)
+    return k.Campaigns.get_variations_for_campaign_message(message_id).data[0].id
+
+
 def translations(k, owners):
     """`owners`: (type, id) of each kind that can be translated."""
     t = k.Translations
@@ -190,7 +202,8 @@ def main(base_url):
     template, content = templates(k)
     message = flow_actions(k, template)
     forms(k)
-    translations(k, [("template", template), ("template-universal-content", content), ("flow-message", message)])
+    owners = [("template", template), ("template-universal-content", content), ("flow-message", message)]
+    translations(k, [*owners, ("campaign-variation", variation(k, template))])
     json.dump({"types": types, "found": found}, sys.stdout, default=str)
 
 

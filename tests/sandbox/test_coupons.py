@@ -149,3 +149,14 @@ def test_a_message_gives_every_profile_a_code_of_its_own() -> None:
         again = [coupon_codes.assign(engine, account, "A", one, engine.clock.now()) for one in (bob, cid)]
         assert again == ["C2", "C1"]
         assert api("DELETE", f"{CODES}/A-GONE").status == 204
+
+
+def test_assigners_are_configured_since_october(api: Api) -> None:
+    newest, wanted = api.at("2026-10-15"), {"used": "NEVER_ASSIGN", "unused_expired": "ALWAYS_ASSIGN"}
+    given = {"external_id": "SPRING", "assigner_configuration": wanted}
+    body = {"data": {"type": "coupon", "attributes": given}}
+    assert api("POST", "/api/coupons", body).status == 400
+    made = newest("POST", "/api/coupons", body)
+    assert made.status == 201, made.body
+    assert newest.get("/api/coupons/SPRING").data["attributes"]["assigner_configuration"] == wanted
+    assert "assigner_configuration" not in api.get("/api/coupons/SPRING").data["attributes"]

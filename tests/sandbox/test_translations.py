@@ -224,3 +224,30 @@ def test_readers_are_written_to_in_their_language(server: Running, api: Api) -> 
     api("DELETE", f"/api/translations/{translation_id}")
     preview(api, template_id, "a@shop.test", profile=people["fr-CA"])
     assert "Welcome" in mails(server, api)[-1].html
+
+
+def test_a_variation_of_a_campaign_is_translated(server: Running, api: Api) -> None:
+    older, list_id = api.at("2026-07-15"), api.list()
+    people = {
+        locale: api.profile(email=f"{locale}@shop.test", locale=locale, first_name="Ann") for locale in ("fr", "en")
+    }
+    older.join(list_id, *people.values())
+    campaign_id, message_id = campaign(older, list_id, html=HTML)
+    (variation_id,) = api.get(f"/api/campaign-messages/{message_id}/campaign-variations").ids
+    assert translate(api, "campaign-variation", variation_id, channel="sms").faults[0][0] == "/data/attributes/channel"
+    translation_id = translate(api, "campaign-variation", variation_id).data["id"]
+    assert translation_id.startswith("campaign-variation::email::")
+    assert list(values(api, translation_id)) == ["For {{ first_name }}", "Welcome", "Hi {{ first_name }}!"]
+    known = values(api, translation_id)
+    texts = {"For {{ first_name }}": "Pour {{ first_name }}", "Welcome": "Bienvenue"}
+    entries = [{"id": known[source]["id"], "translations": {"fr": text}} for source, text in texts.items()]
+    assert change(api, translation_id, values=entries).status == 200
+    path = f"/api/translations/{translation_id}"
+    assert api.get(f"{path}/campaign-variation").data["id"] == variation_id
+    assert api.get(path, include="campaign-variation").json["included"][0]["id"] == variation_id
+    assert api.get(f"/api/campaign-variations/{variation_id}/translation").data["id"] == translation_id
+    send(older, campaign_id)
+    sent = {one.profile: (one.subject, "Bienvenue" in one.html) for one in mails(server, api)}
+    assert sent == {people["fr"]: ("Pour Ann", True), people["en"]: ("For Ann", False)}
+    assert older("DELETE", f"/api/campaigns/{campaign_id}").status == 204
+    assert api.get(path).status == 404

@@ -13,7 +13,7 @@ from clavichord.sandbox.crud.edges import (
     targets,
     unlink,
 )
-from clavichord.sandbox.crud.kinds import Kind, declare, six, ulid, uuid
+from clavichord.sandbox.crud.kinds import Kind, declare, of_revision, six, ulid, uuid
 from clavichord.sandbox.crud.reading import collection, fetch, included, item, pages, related, resource, show, source
 from clavichord.sandbox.crud.writing import (
     After,
@@ -49,6 +49,7 @@ __all__ = [
     "known",
     "link",
     "named",
+    "of_revision",
     "one_an_account",
     "pages",
     "related",

@@ -23,6 +23,19 @@ def uuid(call: Call) -> str:
     return call.engine.ids.uuid()
 
 
+View = Callable[[Call, str, Mapping[str, Any]], Mapping[str, Any]]
+
+
+def of_revision(type_name: str) -> View:
+    """A view that leaves out the attributes that a revision does not know."""
+
+    def view(call: Call, resource_id: str, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = call.engine.catalogue.types[type_name].attributes
+        return {name: value for name, value in attributes.items() if name in known}
+
+    return view
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """How one JSON:API type is kept in the `resource` table. `declare` makes it known."""
@@ -48,7 +61,7 @@ class Kind:
     """attributes that are answered only when they are asked for: how one is found for an id"""
     shown: Callable[[Call, str], tuple[str, ...] | None] = lambda call, resource_id: None
     """the relationships that an answer shows, None = all of the type"""
-    view: Callable[[Call, str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    view: View | None = None
     """the attributes that an answer shows, made of the stored ones, where revisions differ in them"""
     filters: Mapping[str, Column] = field(default_factory=dict)
     """filter fields that are no attribute (`ids`, `category.id`), and how they are found"""

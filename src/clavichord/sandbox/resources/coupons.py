@@ -22,7 +22,13 @@ def _new_id(call: Call) -> str:
 KIND = crud.declare(
     crud.Kind(
         type="coupon",
-        attributes={"external_id": None, "description": None, "monitor_configuration": None},
+        attributes={
+            "external_id": None,
+            "description": None,
+            "monitor_configuration": None,
+            "assigner_configuration": None,
+        },
+        view=crud.of_revision("coupon"),
         new_id=_new_id,
         created="",
         updated="",
