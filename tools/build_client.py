@@ -172,7 +172,7 @@ def models(catalogues: Sequence[Catalogue]) -> str:
         '"""One model per resource type of the API. What is sent as null, or not at all, is None."""\n\n',
         "from __future__ import annotations\n\n",
         "from collections.abc import Mapping\nfrom datetime import datetime\nfrom typing import Any, ClassVar\n\n",
-        "from clavichord.client.resource import Identifier, Resource\n\n",
+        "from clavichord.client.resource import Identifier, Nested, Resource, decoded_when_read\n\n",
     ]
     names = {name: camel(name) for catalogue in catalogues for name in catalogue.types}
     exported = sorted([*names.values(), "MODELS", "Identifier", "Resource"], key=sort_key)
@@ -184,10 +184,11 @@ def models(catalogues: Sequence[Catalogue]) -> str:
         if found:
             out.append("\n")
         for name, kind in found.items():
-            out.append(f"    {name}: {kind if kind == 'Any' else kind + ' | None'} = None\n")
+            kind = {"Any": "Any", "dict[str, Any]": "Nested"}.get(kind, f"{kind} | None")
+            out.append(f"    {name}: {kind} = None\n")
     out.append("\n\nMODELS: Mapping[str, type[Resource]] = {\n")
     out.extend(f'    "{name}": {model},\n' for name, model in sorted(names.items()))
-    out.append("}\n")
+    out.append("}\n\ndecoded_when_read(MODELS.values())\n")
     return "".join(out)
 
 

@@ -22,13 +22,16 @@ from clavichord.spec import Limit
 
 @dataclass
 class FixedWindows:
-    """Klaviyo's limits (FACTS §5): windows that begin at `phase`, whatever the client does."""
+    """Klaviyo's limits (FACTS §5): windows begin at `phase`, or with the first request after the last one ended."""
 
     limit: Limit
     phase: float = 0.0
+    windows: str = "clock"
+    """ "clock" or "first-request" """
     headers: str = "burst"
     """which window the first number of RateLimit-Limit and Remaining speak of; "none" sends none"""
-    count: Counter[tuple[float, int]] = field(default_factory=Counter)
+    count: Counter[tuple[float, float]] = field(default_factory=Counter)
+    begun: dict[float, float] = field(default_factory=dict)
     accepted: list[float] = field(default_factory=list)
     refused: int = 0
 
@@ -36,17 +39,22 @@ class FixedWindows:
         sizes = [(1.0, self.limit.burst), (60.0, self.limit.steady), (86400.0, self.limit.daily)]
         return [(seconds, quota) for seconds, quota in sizes if quota]
 
-    def _place(self, at: float, seconds: float) -> int:
-        return math.floor((at - self.phase) / seconds)
+    def _start(self, at: float, seconds: float) -> float:
+        """When the window that `at` falls into began."""
+        if self.windows == "clock":
+            return math.floor((at - self.phase) / seconds) * seconds + self.phase
+        if at - self.begun.get(seconds, -math.inf) >= seconds:
+            self.begun[seconds] = at
+        return self.begun[seconds]
 
     def take(self, at: float, *, ours: bool = True) -> Reply:
         for seconds, quota in self._windows():
-            if self.count[seconds, self._place(at, seconds)] >= quota:
+            start = self._start(at, seconds)
+            if self.count[seconds, start] >= quota:
                 self.refused += ours
-                end = (self._place(at, seconds) + 1) * seconds + self.phase
-                return Reply(429, {"retry-after": str(math.ceil(end - at))}, b"")
+                return Reply(429, {"retry-after": str(math.ceil(start + seconds - at))}, b"")
         for seconds, _ in self._windows():
-            self.count[seconds, self._place(at, seconds)] += 1
+            self.count[seconds, self._start(at, seconds)] += 1
         if ours:
             self.accepted.append(at)
         return Reply(200, self._headers(at), b'{"data":[]}')
@@ -56,8 +64,9 @@ class FixedWindows:
             return {}
         windows = self._windows()
         seconds, quota = windows[0] if self.headers == "burst" else windows[1]
-        left = quota - self.count[seconds, self._place(at, seconds)]
-        reset = (self._place(at, seconds) + 1) * seconds + self.phase - at
+        start = self._start(at, seconds)
+        left = quota - self.count[seconds, start]
+        reset = start + seconds - at
         return {
             "ratelimit-limit": f"{quota}, " + ", ".join(f"{q};w={int(s)}" for s, q in windows),
             "ratelimit-remaining": str(left),
@@ -122,11 +131,11 @@ class Simulation:
 
         self.at(self.now, work())
 
-    def others(self, per_second: float) -> None:
+    def others(self, per_second: float, until: float = math.inf) -> None:
         """Somebody else who uses the account, steadily."""
 
         def work() -> Generator[Any, Any, None]:
-            while True:
+            while self.now < until:
                 yield Sleep(self.random.expovariate(per_second))
                 self.server.take(self.now, ours=False)
 

@@ -14,8 +14,10 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import msgspec
 
 from clavichord.client.auth import Auth, check_company_id
+from clavichord.client.encoding import unpacked
 from clavichord.client.errors import (
     ConfigurationError,
+    InvalidResponse,
     KlaviyoError,
     RateLimited,
     TransportError,
@@ -30,6 +32,11 @@ from clavichord.client.types import UNSET, Call, Hook, Query, Reply, Request, Re
 
 T = TypeVar("T")
 Steps = Generator[Send | Sleep, Reply | None, T]
+
+JSON_API = "application/vnd.api+json"
+NOTHING: Mapping[str, str] = {}
+LATE = 0.01
+"""seconds between the logging of a request and its sending after which it is logged again: a token was fetched"""
 
 
 def _as_json(value: Any) -> Any:
@@ -73,8 +80,9 @@ class Core:
         self.pacing = pacing
         self.hooks = tuple(hooks)
         self.clock = clock
+        self._ledgers: dict[str, tuple[Ledger, ...]] = {}
         self._headers = {
-            "accept": "application/vnd.api+json",
+            "accept": JSON_API,
             "accept-encoding": "gzip",
             "revision": revision,
             "user-agent": "clavichord/0.1",
@@ -90,17 +98,29 @@ class Core:
                 filled = filled.replace("{" + name + "}", quote(value, safe=":$~"))
             if "{" in filled:
                 raise ConfigurationError(f"{route.id}: needs {filled[filled.index('{') + 1 : filled.index('}')]}=")
-        encoded = query if isinstance(query, str) else encode_query(query) if query else ""
-        return self.prefix + filled + ("?" + encoded if encoded else "")
+        if not query:
+            return self.prefix + filled
+        encoded = query if isinstance(query, str) else encode_query(query)
+        if not encoded.isascii() or not encoded.isprintable() or " " in encoded or "#" in encoded:
+            raise ConfigurationError(
+                f"{route.id}: a query given as text must be percent-encoded already; pass a dict to have it encoded"
+            )
+        return f"{self.prefix}{filled}?{encoded}" if encoded else self.prefix + filled
 
-    def ledgers(self, route: Route, target: str) -> list[Ledger]:
+    def ledgers(self, route: Route, target: str) -> Sequence[Ledger]:
         """The limits that count this request: the operation's, and those that its parameters bring (FACTS §5)."""
-        found = [self.pacing.ledger(self.origin, self.auth.identity, route.id, route.limit)]
-        given = parse_qs(target.partition("?")[2]) if route.limits_with else {}
+        found = self._ledgers.get(route.id)
+        if found is None:
+            found = (self.pacing.ledger(self.origin, self.auth.identity, route.id, route.limit),)
+            self._ledgers[route.id] = found
+        if not route.limits_with or "?" not in target:
+            return found
+        given = parse_qs(target.partition("?")[2])
         for parameter, limit in route.limits_with.items():
             name, _, value = parameter.partition("=")
             if any(value in values.split(",") for values in given.get(name, ())):
-                found.append(self.pacing.ledger(self.origin, self.auth.identity, route.id, limit, parameter=parameter))
+                lower = self.pacing.ledger(self.origin, self.auth.identity, route.id, limit, parameter=parameter)
+                found = (*found, lower)
         return found
 
     def budget(self, route: Route) -> Budget:
@@ -117,57 +137,61 @@ class Core:
     ) -> Steps[Response]:
         """The life-cycle of one call. Raises the errors of `clavichord.client.errors`."""
         target = self.target(route, path, query)
-        if route.path.startswith("/client/"):
+        # /client operations carry a public company_id; the private key must not go there (FACTS §1.2)
+        public = route.path.startswith("/client/")
+        if public:
             check_company_id(route.id, target.partition("?")[2])
         payload = encode_body(route.id, body)
-        headers = dict(self._headers)
+        headers = self._headers
         if payload is not None:
-            headers["content-type"] = content_type or route.content_type or "application/vnd.api+json"
-        ledgers = self.ledgers(route, target) if self.pacing.enabled else []
-        shown = target.partition("?")[0]
+            headers = {**headers, "content-type": content_type or route.content_type or JSON_API}
+        ledgers = self.ledgers(route, target) if self.pacing.enabled else ()
+        clock = self.clock
         waited, attempt, renewed = 0.0, 0, False
         while True:
             attempt += 1
             slot = Slot(ledgers)
+            start = clock()
             try:
-                waited += yield from self._pace(route.id, slot, waited)
-                # /client operations carry a public company_id; the private key must not go there (FACTS §1.2)
-                signed = {} if route.path.startswith("/client/") else (yield from self.auth.headers())
+                if slot.enter(start) > 0:
+                    yield from self._pace(route.id, slot, waited)
+                    waited += slot.sent - start
+                signed = NOTHING if public else (yield from self.auth.headers())
                 request = Request(route.method, self.origin, target, {**headers, **signed}, payload)
-                slot.go(self.clock())
-                failure: Reply | TransportError
+                sent = clock()
+                if sent - slot.sent > LATE:
+                    slot.go(sent)
+                outcome: Reply | TransportError
                 try:
                     reply = yield Send(request)
                     assert reply is not None
-                    failure = reply
+                    outcome = unpacked(reply) if "content-encoding" in reply.headers else reply
                 except TransportError as error:
-                    failure = error
+                    outcome = error
             finally:
-                slot.leave(self.clock())
-            now = self.clock()
-            status: int | None = None
-            if isinstance(failure, Reply):
-                status = failure.status
-                slot.seen(failure.headers, now)
-            done = status is not None and 200 <= status < 300
-            pause: float | None = None
-            if not done:
-                pause = self._pause(route, payload, failure, slot, attempt)
-                if status == 401 and signed and not renewed and isinstance(failure, Reply):
-                    renewed = True
-                    try:
-                        if (yield from self.auth.renew(failure, signed)):
-                            pause = 0.0
-                    except KlaviyoError:
-                        self._tell(route, shown, attempt, failure, now - slot.sent, waited, None)
-                        raise
-            self._tell(route, shown, attempt, failure, now - slot.sent, waited, pause)
-            if done and isinstance(failure, Reply):
-                return Response(route.id, failure.status, failure.headers, failure.body, attempt, waited)
+                slot.leave(clock())
+            now = clock()
+            if isinstance(outcome, Reply):
+                slot.seen(outcome.headers, now)
+                if 200 <= outcome.status < 300:
+                    self._tell(route, target, attempt, outcome, now - sent, waited, None)
+                    if outcome.unreadable:
+                        raise InvalidResponse.of(
+                            route.id, outcome.status, outcome.headers, outcome.body, outcome.unreadable
+                        )
+                    return Response(route.id, outcome.status, outcome.headers, outcome.body, attempt, waited)
+            pause = self._pause(route, payload, outcome, slot, attempt, waited)
+            if isinstance(outcome, Reply) and outcome.status == 401 and signed and not renewed:
+                renewed = True
+                try:
+                    if (yield from self.auth.renew(outcome, signed)):
+                        pause = 0.0
+                except KlaviyoError:
+                    self._tell(route, target, attempt, outcome, now - sent, waited, None)
+                    raise
+            self._tell(route, target, attempt, outcome, now - sent, waited, pause)
             if pause is None:
-                raise self._error(route, failure)
-            if pause and self.max_wait is not None and waited + pause > self.max_wait:
-                raise self._error(route, failure)
+                raise self._error(route, outcome)
             if pause:
                 yield Sleep(pause)
                 waited += pause
@@ -175,7 +199,7 @@ class Core:
     def _tell(
         self,
         route: Route,
-        path: str,
+        target: str,
         attempt: int,
         outcome: Reply | TransportError,
         seconds: float,
@@ -190,7 +214,7 @@ class Core:
         call = Call(
             route.id,
             route.method,
-            path,
+            target.partition("?")[0],
             attempt,
             reply.status if reply is not None else None,
             seconds,
@@ -206,35 +230,38 @@ class Core:
         for hook in self.hooks:
             hook(call)
 
-    def _pace(self, operation: str, slot: Slot, waited: float) -> Steps[float]:
-        """Waits until the slot may go; returns the seconds waited."""
-        start = self.clock()
-        if slot.ledgers:
-            slot.check(operation, start, None if self.max_wait is None else self.max_wait - waited)
-            slot.enter(start)
-            while (wait := slot.wait(self.clock())) > 0:
-                if wait > PATIENCE:
-                    slot.check(operation, self.clock())
-                yield Sleep(wait)
-        return self.clock() - start
+    def _pace(self, operation: str, slot: Slot, waited: float) -> Steps[None]:
+        """Waits until the slot has gone. RateLimited instead of a wait that is too long."""
+        slot.check(operation, self.clock(), None if self.max_wait is None else self.max_wait - waited)
+        while (wait := slot.wait(self.clock())) > 0:
+            if wait > PATIENCE:
+                slot.check(operation, self.clock())
+            yield Sleep(wait)
 
     def _pause(
-        self, route: Route, payload: bytes | None, failure: Reply | TransportError, slot: Slot, attempt: int
+        self,
+        route: Route,
+        payload: bytes | None,
+        outcome: Reply | TransportError,
+        slot: Slot,
+        attempt: int,
+        waited: float,
     ) -> float | None:
         """Seconds until the next attempt, None if there is to be none. A 429 closes the limit for everyone."""
         asked = None
-        if isinstance(failure, Reply):
-            asked = retry_after(failure)
-            if failure.status == 429:
+        if isinstance(outcome, Reply):
+            asked = retry_after(outcome)
+            if outcome.status == 429:
                 slot.refused(asked if asked is not None else backoff(attempt), self.clock())
-        may = may_repeat(failure)
+        may = may_repeat(outcome)
         if may is None:
             may = repeat_safe(route.id, route.method, payload)
         if attempt > self.retries or not may:
             return None
-        return asked if asked is not None else backoff(attempt)
+        pause = asked if asked is not None else backoff(attempt)
+        return None if self.max_wait is not None and pause and waited + pause > self.max_wait else pause
 
-    def _error(self, route: Route, failure: Reply | TransportError) -> Exception:
+    def _error(self, route: Route, failure: Reply | TransportError) -> KlaviyoError:
         if isinstance(failure, TransportError):
             failure.operation = route.id
             return failure

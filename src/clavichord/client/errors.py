@@ -19,19 +19,25 @@ class ConfigurationError(KlaviyoError, ValueError):
 
 
 class TransportError(KlaviyoError):
-    """No answer came. `maybe_sent` says whether the request may have reached the server (and taken effect)."""
+    """No answer came. `maybe_sent` says whether the request may have reached the server (and taken effect).
 
-    def __init__(self, message: str, maybe_sent: bool = True, operation: str = "") -> None:
-        super().__init__(message, maybe_sent, operation)
+    `lasting`: another attempt would fail in the same way.
+    """
+
+    def __init__(self, message: str, maybe_sent: bool = True, operation: str = "", lasting: bool = False) -> None:
+        super().__init__(message, maybe_sent, operation, lasting)
         self.message = message
         self.maybe_sent = maybe_sent
         self.operation = operation
+        self.lasting = lasting
 
     def __str__(self) -> str:
         where = f"{self.operation}: " if self.operation else ""
         outcome = (
             "the request may have taken effect: check before sending it again"
             if self.maybe_sent
+            else "the request was not sent"
+            if self.lasting
             else "the request was not sent: it is safe to send it again"
         )
         return f"{where}{self.message}; {outcome}"

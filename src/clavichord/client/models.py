@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from clavichord.client.resource import Identifier, Resource
+from clavichord.client.resource import Identifier, Nested, Resource, decoded_when_read
 
 __all__ = [
     "MODELS",
@@ -108,7 +108,7 @@ class Account(Resource):
     type: ClassVar[str] = "account"
 
     test_account: bool | None = None
-    contact_information: dict[str, Any] | None = None
+    contact_information: Nested = None
     industry: str | None = None
     timezone: str | None = None
     preferred_currency: str | None = None
@@ -136,10 +136,10 @@ class BrandButton(Resource):
 
     name: str | None = None
     is_primary: bool | None = None
-    style: dict[str, Any] | None = None
-    border: dict[str, Any] | None = None
-    spacing: dict[str, Any] | None = None
-    text: dict[str, Any] | None = None
+    style: Nested = None
+    border: Nested = None
+    spacing: Nested = None
+    text: Nested = None
     preview_page_hex: str | None = None
 
 
@@ -153,9 +153,9 @@ class BrandColor(Resource):
 class BrandEmailDefault(Resource):
     type: ClassVar[str] = "brand-email-default"
 
-    body: dict[str, Any] | None = None
-    header: dict[str, Any] | None = None
-    footer: dict[str, Any] | None = None
+    body: Nested = None
+    header: Nested = None
+    footer: Nested = None
 
 
 class BrandLogo(Resource):
@@ -189,14 +189,14 @@ class Campaign(Resource):
     name: str | None = None
     status: str | None = None
     archived: bool | None = None
-    audiences: dict[str, Any] | None = None
+    audiences: Nested = None
     send_options: Any = None
     tracking_options: Any = None
     send_strategy: Any = None
     created_at: datetime | None = None
     scheduled_at: datetime | None = None
     updated_at: datetime | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
     send_time: datetime | None = None
 
 
@@ -205,7 +205,7 @@ class CampaignAudience(Resource):
 
     created: datetime | None = None
     updated: datetime | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class CampaignMessage(Resource):
@@ -220,7 +220,7 @@ class CampaignMessage(Resource):
     label: str | None = None
     channel: str | None = None
     content: Any = None
-    render_options: dict[str, Any] | None = None
+    render_options: Nested = None
 
 
 class CampaignMessageSchedule(Resource):
@@ -268,7 +268,7 @@ class CampaignVariation(Resource):
 
     created: datetime | None = None
     updated: datetime | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class CatalogCategory(Resource):
@@ -329,7 +329,7 @@ class CatalogItem(Resource):
     image_full_url: str | None = None
     image_thumbnail_url: str | None = None
     images: list[str] | None = None
-    custom_metadata: dict[str, Any] | None = None
+    custom_metadata: Nested = None
     published: bool | None = None
     created: datetime | None = None
     updated: datetime | None = None
@@ -388,7 +388,7 @@ class CatalogVariant(Resource):
     image_full_url: str | None = None
     image_thumbnail_url: str | None = None
     images: list[str] | None = None
-    custom_metadata: dict[str, Any] | None = None
+    custom_metadata: Nested = None
     published: bool | None = None
     created: datetime | None = None
     updated: datetime | None = None
@@ -444,8 +444,8 @@ class Coupon(Resource):
 
     external_id: str | None = None
     description: str | None = None
-    monitor_configuration: dict[str, Any] | None = None
-    assigner_configuration: dict[str, Any] | None = None
+    monitor_configuration: Nested = None
+    assigner_configuration: Nested = None
 
 
 class CouponCode(Resource):
@@ -475,7 +475,7 @@ class CustomMetric(Resource):
     name: str | None = None
     created: datetime | None = None
     updated: datetime | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class DataSource(Resource):
@@ -491,7 +491,7 @@ class Event(Resource):
     type: ClassVar[str] = "event"
 
     timestamp: int | None = None
-    event_properties: dict[str, Any] | None = None
+    event_properties: Nested = None
     datetime: datetime | None = None
     uuid: str | None = None
 
@@ -505,7 +505,7 @@ class Flow(Resource):
     created: datetime | None = None
     updated: datetime | None = None
     trigger_type: str | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class FlowAction(Resource):
@@ -548,7 +548,7 @@ class Form(Resource):
     ab_test: bool | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class FormPublishJob(Resource):
@@ -583,7 +583,7 @@ class FormVersion(Resource):
 
     form_type: str | None = None
     variation_name: str | None = None
-    ab_test: dict[str, Any] | None = None
+    ab_test: Nested = None
     status: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -614,8 +614,8 @@ class ImportError(Resource):
     code: str | None = None
     title: str | None = None
     detail: str | None = None
-    source: dict[str, Any] | None = None
-    original_payload: dict[str, Any] | None = None
+    source: Nested = None
+    original_payload: Nested = None
 
 
 class IpAllowlist(Resource):
@@ -648,7 +648,7 @@ class Metric(Resource):
     name: str | None = None
     created: str | None = None
     updated: str | None = None
-    integration: dict[str, Any] | None = None
+    integration: Nested = None
 
 
 class MetricAggregate(Resource):
@@ -680,7 +680,7 @@ class ObjectIngestionLog(Resource):
 class ObjectRecord(Resource):
     type: ClassVar[str] = "object-record"
 
-    record_properties: dict[str, Any] | None = None
+    record_properties: Nested = None
 
 
 class ObjectSchema(Resource):
@@ -693,7 +693,7 @@ class ObjectSchema(Resource):
     required: list[str] | None = None
     published_at: datetime | None = None
     visibility: str | None = None
-    meta: dict[str, Any] | None = None
+    meta: Nested = None
 
 
 class ObjectType(Resource):
@@ -705,7 +705,7 @@ class ObjectType(Resource):
     namespace: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    meta: dict[str, Any] | None = None
+    meta: Nested = None
 
 
 class Profile(Resource):
@@ -723,11 +723,11 @@ class Profile(Resource):
     created: datetime | None = None
     updated: datetime | None = None
     last_event_date: datetime | None = None
-    location: dict[str, Any] | None = None
-    properties: dict[str, Any] | None = None
+    location: Nested = None
+    properties: Nested = None
     joined_group_at: datetime | None = None
-    subscriptions: dict[str, Any] | None = None
-    predictive_analytics: dict[str, Any] | None = None
+    subscriptions: Nested = None
+    predictive_analytics: Nested = None
 
 
 class ProfileBulkImportJob(Resource):
@@ -746,13 +746,13 @@ class ProfileBulkImportJob(Resource):
 class ProfileObjectSchema(Resource):
     type: ClassVar[str] = "profile-object-schema"
 
-    meta: dict[str, Any] | None = None
+    meta: Nested = None
 
 
 class ProfileObjectType(Resource):
     type: ClassVar[str] = "profile-object-type"
 
-    meta: dict[str, Any] | None = None
+    meta: Nested = None
 
 
 class ProfileSuppressionBulkCreateJob(Resource):
@@ -787,7 +787,7 @@ class PushToken(Resource):
     vendor: str | None = None
     background: str | None = None
     recorded_date: str | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: Nested = None
 
 
 class Review(Resource):
@@ -800,13 +800,13 @@ class Review(Resource):
     created: datetime | None = None
     updated: datetime | None = None
     images: list[str] | None = None
-    product: dict[str, Any] | None = None
+    product: Nested = None
     rating: int | None = None
     author: str | None = None
     content: str | None = None
     title: str | None = None
     smart_quote: str | None = None
-    public_reply: dict[str, Any] | None = None
+    public_reply: Nested = None
 
 
 class ReviewValuesReport(Resource):
@@ -819,7 +819,7 @@ class Segment(Resource):
     type: ClassVar[str] = "segment"
 
     name: str | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
     created: datetime | None = None
     updated: datetime | None = None
     is_active: bool | None = None
@@ -873,7 +873,7 @@ class Template(Resource):
     created: datetime | None = None
     updated: datetime | None = None
     screenshot_url: str | None = None
-    definition: dict[str, Any] | None = None
+    definition: Nested = None
 
 
 class TemplatePreviewSendJob(Resource):
@@ -908,7 +908,7 @@ class TextMessagingSender(Resource):
     type: ClassVar[str] = "text-messaging-sender"
 
     sender_type: str | None = None
-    sender_details: dict[str, Any] | None = None
+    sender_details: Nested = None
     status: str | None = None
     created_at: datetime | None = None
     forwarding_number: str | None = None
@@ -930,11 +930,11 @@ class TrackingSetting(Resource):
     type: ClassVar[str] = "tracking-setting"
 
     auto_add_parameters: bool | None = None
-    utm_source: dict[str, Any] | None = None
-    utm_medium: dict[str, Any] | None = None
-    utm_campaign: dict[str, Any] | None = None
-    utm_id: dict[str, Any] | None = None
-    utm_term: dict[str, Any] | None = None
+    utm_source: Nested = None
+    utm_medium: Nested = None
+    utm_campaign: Nested = None
+    utm_id: Nested = None
+    utm_term: Nested = None
     custom_parameters: list[dict[str, Any]] | None = None
 
 
@@ -945,7 +945,7 @@ class Translation(Resource):
     target_locales: list[str] | None = None
     fallback_locale: str | None = None
     channel: str | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: Nested = None
     created: datetime | None = None
     updated: datetime | None = None
     values: list[dict[str, Any]] | None = None
@@ -1068,3 +1068,5 @@ MODELS: Mapping[str, type[Resource]] = {
     "webhook": Webhook,
     "webhook-topic": WebhookTopic,
 }
+
+decoded_when_read(MODELS.values())

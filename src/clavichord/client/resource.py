@@ -1,25 +1,61 @@
 """What every model is made of: typed attributes decoded in one pass, the document kept for all else.
 
 Decoding is lenient. Unknown attributes stay in `.extra`, nulls are allowed everywhere, and a value of an unexpected
-type is kept as it came instead of raising. Relationships, links and unknown attributes are decoded when asked for.
+type is kept as it came instead of raising. Nested attributes (`Nested`), relationships, links and unknown attributes
+are decoded when asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from threading import Lock
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from clavichord.client.errors import InvalidResponse
 from clavichord.client.types import Response
 
 R = TypeVar("R", bound="Resource")
 SINGLE = -1
+
+if TYPE_CHECKING:
+    Nested: TypeAlias = dict[str, Any] | None
+    """An object within a resource: a plain dict, None if it came as null or not at all."""
+else:
+    Nested = Raw
+
+
+class _WhenRead:
+    """Stands for a `Nested` field of a model: the JSON that the decoder left there becomes a dict when it is read."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
+
+    def __get__(self, model: Resource | None, owner: Any = None) -> Any:
+        if model is None:
+            return self
+        value = self._slot.__get__(model)
+        if type(value) is Raw:
+            value = msgspec.json.decode(value)
+            self._slot.__set__(model, value)
+        return value
+
+    def __set__(self, model: Resource, value: Any) -> None:
+        self._slot.__set__(model, value)
+
+
+def decoded_when_read(models: Iterable[type[Resource]]) -> None:
+    """Puts a `_WhenRead` before every `Nested` field of the models; the decoder writes past it."""
+    for model in models:
+        for name, kind in model.__annotations__.items():
+            if kind == "Nested":
+                setattr(model, name, _WhenRead(model.__dict__[name]))
 
 
 class Document:
@@ -167,8 +203,9 @@ def lenient(model: type[R], raw: Mapping[str, Any], document: Document, place: i
         for name, wanted in _types(model).items():
             if name in attributes:
                 setattr(made, name, attributes[name])
-                with suppress(msgspec.ValidationError):
-                    setattr(made, name, msgspec.convert(attributes[name], wanted))
+                if wanted is not Raw:
+                    with suppress(msgspec.ValidationError):
+                        setattr(made, name, msgspec.convert(attributes[name], wanted))
     return made
 
 
@@ -177,7 +214,7 @@ def _types(model: type[Resource]) -> Mapping[str, Any]:
     return {f.name: f.type for f in msgspec.structs.fields(model) if f.name not in _OWN}
 
 
-class _Wire(Struct, Generic[R]):
+class _Wire(Struct, Generic[R], gc=False):
     """A resource on the wire; its attributes are decoded straight into the model."""
 
     id: str = ""

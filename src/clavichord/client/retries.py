@@ -99,7 +99,7 @@ def _events(node: Any) -> Iterator[Mapping[str, Any]]:
 def may_repeat(failure: Reply | TransportError) -> bool | None:
     """Whether this failure may be answered by sending again; None: only if the request is repeat-safe."""
     if isinstance(failure, TransportError):
-        return None if failure.maybe_sent else True
+        return False if failure.lasting else None if failure.maybe_sent else True
     if (retry_after(failure) or 0) > PATIENCE:
         return False
     if failure.status == 429:

@@ -13,9 +13,9 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeAlias
+from weakref import WeakSet
 
 try:
     import fcntl
@@ -26,24 +26,34 @@ else:
 
 Doubles: TypeAlias = "memoryview[float]"
 
-HEADER = 16
-HEAD, BLOCKED, BOOT, CAPACITY = 0, 1, 14, 15
-"""header places: next slot, blocked until, boot the file belongs to, number of entries; 2…13 are the ledger's"""
+HEADER = 32
+HEAD, BOOT, CAPACITY = 0, 1, 2
+"""header places: next slot, boot the file belongs to, number of entries; the others are the ledger's"""
 
 
 class Ring(Protocol):
-    """A locked view of the doubles. Everything a ledger reads and writes happens inside `locked()`."""
+    """Doubles under a lock. Everything a ledger reads and writes happens between `acquire` and `release`."""
 
     capacity: int
 
-    def locked(self, *, wait: bool = True) -> contextlib.AbstractContextManager[Doubles]:
+    def acquire(self, wait: bool = True) -> Doubles:
         """BlockingIOError if not `wait` and somebody holds the lock."""
         ...
 
+    def release(self) -> None: ...
 
-def _acquire(lock: threading.Lock, wait: bool) -> None:
-    if not lock.acquire(blocking=wait):
-        raise BlockingIOError
+
+_rings: WeakSet[ProcessRing | HostRing] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A thread that held a lock does not exist in the child."""
+    for ring in list(_rings):
+        ring.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ProcessRing:
@@ -53,14 +63,18 @@ class ProcessRing:
         self.capacity = capacity
         self._doubles = memoryview(bytearray(8 * (HEADER + capacity))).cast("d")
         self._lock = threading.Lock()
+        _rings.add(self)
 
-    @contextlib.contextmanager
-    def locked(self, *, wait: bool = True) -> Iterator[Doubles]:
-        _acquire(self._lock, wait)
-        try:
-            yield self._doubles
-        finally:
-            self._lock.release()
+    def acquire(self, wait: bool = True) -> Doubles:
+        if not self._lock.acquire(wait):
+            raise BlockingIOError
+        return self._doubles
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
 
 
 class HostRing:
@@ -71,9 +85,9 @@ class HostRing:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._open()
+        _rings.add(self)
 
     def _open(self) -> None:
-        self._pid = os.getpid()
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         self._file = os.open(self.path, flags, 0o600)
         size = 8 * (HEADER + self.capacity)
@@ -89,20 +103,28 @@ class HostRing:
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    @contextlib.contextmanager
-    def locked(self, *, wait: bool = True) -> Iterator[Doubles]:
-        _acquire(self._lock, wait)
+    def acquire(self, wait: bool = True) -> Doubles:
+        if not self._lock.acquire(wait):
+            raise BlockingIOError
         try:
-            if self._pid != os.getpid():  # after a fork the file description, and with it the flock, is the parent's
-                self._open()
             # another ring on the same file may be held by this very thread: not waiting must mean so here too
             fcntl.flock(self._file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                yield self._doubles
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-        finally:
+        except BaseException:
             self._lock.release()
+            raise
+        return self._doubles
+
+    def release(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        """The file description, and with it the flock, is the parent's: the child needs its own."""
+        self._lock = threading.Lock()
+        inherited = self._file
+        with contextlib.suppress(OSError):
+            self._open()
+            os.close(inherited)
 
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError, OSError):

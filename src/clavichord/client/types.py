@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from clavichord.client.errors import InvalidResponse
 from clavichord.spec.types import Limit
@@ -69,46 +69,49 @@ class Timeouts:
     total: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One HTTP request. `origin` comes from the client's configuration only, never from an answer."""
 
     method: str
     origin: str
     target: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str]
+    body: bytes | None = None
 
     @property
     def url(self) -> str:
         return self.origin + self.target
 
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.origin}{self.target.partition('?')[0]})"
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a transport brings back. Header names are lower case; the body is decompressed."""
+
+class Reply(Struct, frozen=True):
+    """What a transport brings back: header names in lower case, the body as it came, compressed if it was."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
+    unreadable: str = ""
+    """why the body could not be decompressed; it is left out then"""
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """A step of the life-cycle: the driver sends the request and passes the Reply (or throws the TransportError) in."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """A step of the life-cycle: the driver waits that many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A successful answer, undecoded."""
 
     operation: str
@@ -120,6 +123,9 @@ class Response:
     waited: float = 0.0
     """seconds spent in pacing before and between the attempts"""
 
+    def __repr__(self) -> str:
+        return f"Response({self.operation} {self.status}, {len(self.body)} bytes)"
+
     def json(self) -> Any:
         """The decoded body, None if it is empty. InvalidResponse if it is not JSON."""
         if not self.body:
@@ -130,8 +136,7 @@ class Response:
             raise InvalidResponse.of(self.operation, self.status, self.headers, self.body, str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One attempt, for the `on_response` hooks. Holds no header, query, body or key."""
 
     operation: str
