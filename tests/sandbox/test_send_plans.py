@@ -281,8 +281,8 @@ def test_who_bought_gets_no_reminder(stopped: Stopped) -> None:
     assert [one.reason for one in stopped.sent() if one.status == "skipped"] == ["Exit Condition"]
 
 
-def test_a_send_outlives_its_process(stopped: Stopped) -> None:
-    """What is still to be sent is in the store: a snapshot takes it along."""
+def test_what_is_still_to_be_sent_is_part_of_the_state(stopped: Stopped) -> None:
+    """So that a snapshot takes it along."""
     list_id = travellers(stopped.older, ann="UTC", bob="America/New_York")
     campaign_id, _ = campaign(stopped.older, list_id, send_strategy=LOCAL_9)
     send(stopped.older, campaign_id)

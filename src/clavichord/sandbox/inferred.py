@@ -101,6 +101,11 @@ CHANNEL_FIXED: Final = "The channel of a message cannot be changed from '{channe
 AUDIENCE_TWICE: Final = "Audience '{id}' is both included and excluded."
 CAMPAIGN_LOCKED: Final = "A campaign with the status '{status}' cannot be changed."
 CAMPAIGN_STATE: Final = "A campaign with the status '{status}' cannot be {action}."
+# Of 2026-10-15 nothing is recorded. Guessed beside the words below: an audience with a priority keeps its people from
+# those after it (audiences.py); deleting one takes its unsent messages along, cloning one does not copy them
+# (campaign_audiences.py); a message has its campaign's tags (omni_messages.py); details replace what was there, but for
+# the template (campaign_variations.py); a named template is copied (campaign_parts.py); hours, batches and shares of a
+# test (send_plans.py); an order ends a campaign for whoever has had its first message (campaign_delivery.py).
 MESSAGE_LOCKED: Final = "A message with the status '{status}' cannot be changed."
 MESSAGE_STATE: Final = "A message with the status '{status}' cannot be {action}."
 AUDIENCE_LOCKED: Final = "The audience of a message with the status '{status}' cannot be changed."
