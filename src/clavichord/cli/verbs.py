@@ -16,6 +16,7 @@ VERBS = {
     "pull": "Bring a warehouse up to date with Klaviyo.",
     "status": "List the latest runs.",
     "report": "Show what a run did, or revenue by month.",
+    "dlq": "Rows that could not be delivered: list, show, send again, drop.",
     "consent": "Show, export and verify what was done about people's consent.",
     "erase": "Erase people in Klaviyo and here, for good.",
     "sandbox": "Serve a Klaviyo on this machine to practise on.",

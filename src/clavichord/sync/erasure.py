@@ -193,7 +193,9 @@ def _forget_plans(state: StateFolder, known: Iterable[str]) -> int:
 def _forget_findings(db: sqlite3.Connection, known: Iterable[str], keys: Iterable[str]) -> int:
     removed = 0
     for value in (one.partition(":")[2].casefold() for one in known):
-        removed += db.execute("delete from exceptions where lower(value) = ?1 or lower(key) = ?1", [value]).rowcount
+        for table in ("exceptions", "dead_letters"):
+            removed += db.execute(f"delete from {table} where lower(value) = ?1 or lower(key) = ?1", [value]).rowcount
     for key in keys:
-        removed += db.execute("delete from exceptions where key = ?", [key]).rowcount
+        for table in ("exceptions", "dead_letters"):
+            removed += db.execute(f"delete from {table} where key = ?", [key]).rowcount
     return removed

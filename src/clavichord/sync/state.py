@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clavichord.sync import consents
+from clavichord.sync import consents, dead_letters
 from clavichord.sync.consents import ConsentLedger
+from clavichord.sync.dead_letters import DeadLetters
 from clavichord.sync.mistakes import LeaseHeld, StateError
 
 VERSION = 2
@@ -73,9 +74,12 @@ class StateFolder:
                 f"{path} was written before version 0.1 (format {version})",
                 "remove the folder: the next run compares with nothing and sends everything once more",
             )
-        self.db.executescript(f"begin; {_SCHEMA} {consents.SCHEMA} pragma user_version={VERSION}; commit;")
+        self.db.executescript(
+            f"begin; {_SCHEMA} {consents.SCHEMA} {dead_letters.SCHEMA} pragma user_version={VERSION}; commit;"
+        )
         self.runs = Runs(self.db)
         self.consents = ConsentLedger(self.db)
+        self.dead_letters = DeadLetters(self.db)
 
     def close(self) -> None:
         self.db.close()

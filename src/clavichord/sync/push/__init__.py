@@ -171,10 +171,14 @@ class Push:
         last = self.state.runs.last(self.definition.sync, "finished")
         if last is None:
             return {}
+        released = self.state.dead_letters.released(self.definition.sync)
         return {
             (f.key, f.hash): f
             for f in Ledger(self.state.db, last["id"]).findings()
-            if f.key is not None and f.hash is not None and (f.row_class == "rejected" or f.code == "consent.pending")
+            if f.key is not None
+            and f.hash is not None
+            and (f.row_class == "rejected" or f.code == "consent.pending")
+            and (f.key, f.hash) not in released
         }
 
     def _prune(self) -> None:
@@ -286,6 +290,7 @@ class Push:
     ) -> RunReport:
         """Moves the snapshot by what is confirmed, then writes the report: a crash in between repeats the same."""
         batches = ledger.batches()
+        before = {} if self.retry_rejected else self._settled()
         outcome = Outcome(plan.path, plan.header, batches, ledger.findings())
         try:
             outcome.delivered()
@@ -316,6 +321,8 @@ class Push:
             )
         finally:
             outcome.close()
+        sync, account = self.definition.sync, self.definition.account
+        self.state.dead_letters.settle(sync, account, run, outcome.findings, before)
         self.state.runs.finish(run, state, report.to_dict(reveal=False))
         return report
 
