@@ -14,7 +14,8 @@ from clavichord.sync.ledger import Finding
 
 SCHEMA = """
 create table if not exists dead_letters(sync text not null, account text not null, key text not null,
-    code text not null, class text not null, field text not null, value text not null, message text not null, digest text,
+    code text not null, class text not null, field text not null, value text not null, message text not null,
+    digest text,
     row integer not null, run text not null, first_seen text not null, last_seen text not null,
     attempts integer not null, state text not null, primary key(sync, key, code)) without rowid;
 """
