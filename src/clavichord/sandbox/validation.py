@@ -66,6 +66,12 @@ class Bodies:
         self._named(schema)(body, None, found)
         return [problem(detail, pointer=prefix + pointer(at) or "/data") for at, detail in found[:100]]
 
+    def attribute_faults(self, type_name: str, name: str, value: Any) -> list[ErrorObject]:
+        """What is wrong with an attribute of a body, held to the schema of what is answered: where a body's is open."""
+        found: list[Fault] = []
+        self._compile(self._catalogue.types[type_name].attributes[name], type_name)(value, (None, name), found)
+        return [problem(detail, pointer="/data/attributes" + pointer(at)) for at, detail in found[:100]]
+
     def _named(self, name: str) -> Check:
         check = self._compiled.get(name)
         if check is None:

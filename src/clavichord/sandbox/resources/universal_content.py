@@ -9,7 +9,7 @@ from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.clock import SECOND, micros, seconds
 from clavichord.sandbox.crud import Kind
-from clavichord.sandbox.errors import invalid
+from clavichord.sandbox.errors import Refusal, invalid
 
 
 def _hex32(call: Call) -> str:
@@ -36,6 +36,9 @@ UNIVERSAL_CONTENT = crud.declare(
 def _prepare(call: Call, attributes: dict[str, Any]) -> None:
     if not attributes["name"].strip():
         raise invalid("'name' must not be empty.", pointer="/data/attributes/name")
+    faults = call.engine.bodies.attribute_faults(UNIVERSAL_CONTENT.type, "definition", attributes["definition"])
+    if faults:  # bodies of 2026-10-15 may hold any object, what comes back may not
+        raise Refusal(*faults)
     data = attributes["definition"].get("data")
     if not call.id and isinstance(data, dict) and isinstance(data.get("display_options"), dict):
         data["display_options"] = {"show_on": "all", "visible_check": ""} | data["display_options"]  # LIVE #25
