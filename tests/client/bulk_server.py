@@ -44,6 +44,7 @@ class BulkServer:
     busiest: int = 0
     """jobs that were at work at once"""
     requests: int = 0
+    too_large: int = 0
 
     def send(self, request: Request) -> Reply:
         self.requests += 1
@@ -71,6 +72,7 @@ class BulkServer:
         (rows,) = [v["data"] for v in json.loads(body)["data"]["attributes"].values() if isinstance(v, dict)]
         assert len(rows) <= self.max_items, "more rows than the cap"
         if len(body) > self.max_bytes:
+            self.too_large += 1
             return refusal(413)
         if self.at_work >= self.max_jobs:
             return refusal(400, "/data", detail="too many jobs")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.client.bulk_server import AsyncBulkServer, BulkServer, answer, lost, refusal
 from tests.client.scripted_server import KEY
@@ -90,6 +90,7 @@ def profiles(fates: list[str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("face", ["sync", "async"])
 @settings(max_examples=40, deadline=None)
 @given(fates=st.lists(st.sampled_from(sorted(FATES)), max_size=25), list_page=st.sampled_from([1, 100]))
+@example(fates=["late"] * 3, list_page=100)
 def test_every_row_gets_its_own_result(face: str, fates: list[str], list_page: int) -> None:
     server = BulkServer(max_items=3, list_page=list_page)
     report = upload(face, "profiles.upload", server, iter(profiles(fates)))
@@ -125,6 +126,7 @@ def test_requests_are_split_by_bytes_as_well() -> None:
     server = BulkServer()
     assert upload("sync", "profiles.upload", server, rows).confirmed == 120
     assert len(server.posts) > 1
+    assert server.too_large == 0
 
 
 def test_what_is_still_too_large_is_halved() -> None:
@@ -258,6 +260,24 @@ def test_an_upload_that_ends_half_way_tells_what_was_sent(face: str) -> None:
     assert report.rows == sum(report.counts.values()) < 60
     unsent = {r.index for r in report.problems}
     assert unsent == set(range(report.rows)) - {int(n) for post in server.posts for n in post}
+
+
+def test_the_row_that_was_read_ahead_is_not_forgotten() -> None:
+    server = BulkServer()
+    server.before = lambda request: refusal(401) if server.posts else None
+    rows = [{"external_id": str(n), "properties": {"x": "y" * 90_000}} for n in range(3_000)]
+    with pytest.raises(UploadStopped) as caught:
+        upload("sync", "profiles.upload", server, iter(rows), wait=False)
+    report = caught.value.report
+    assert report.rows == sum(report.counts.values()) < 3_000
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_of_the_server_may_have_taken_effect(status: int) -> None:
+    server = BulkServer(before=lambda request: refusal(status))
+    with client(server, retries=3) as k, pytest.raises(UploadStopped, match=f"then it stopped.*{status}") as caught:
+        k.coupons.upload_codes("TEN", ["A", "B"])
+    assert (server.requests, caught.value.report.unknown) == (1, 2)
 
 
 def test_coupon_codes_are_not_sent_again_after_a_lost_answer() -> None:

@@ -260,7 +260,7 @@ def test_people_join_and_leave_lists_by_address(k: Klaviyo) -> None:
     group = k.lists.create_list(name="By address")
     made = k.profiles.upsert(phone_number="+33612360001")
     k.profiles.upload({"email": f"Member{n}@shop.test"} for n in range(230))
-    people: list[Any] = [f"member{n}@shop.test" for n in range(230)]
+    people: list[Any] = [f"meMber{n}@shop.test" for n in range(230)]
     people += ["+33612360001", made, "stranger@shop.test", 7]
     report = k.lists.add(group, people)
     assert (report.confirmed, report.rejected) == (232, 2)
@@ -291,6 +291,7 @@ def test_an_upload_of_events(k: Klaviyo) -> None:
     report = k.events.upload(rows)
     assert (report.accepted, report.rejected) == (1_501, 3)
     assert {r.index: r.argument for r in report.problems} == {1501: "unique_id", 1502: "time", 1503: "metirc"}
+    assert any(r.reason.startswith("row 1500 is the same event") for r in report.problems)
     total = sum(row["count"] for row in k.metrics.aggregate("Bulk", since=NOW - timedelta(days=2)))
     assert total == 1_501
 
