@@ -25,16 +25,16 @@ class Ids:
         self._clock = clock
         self._random = Random(seed)
         self._repeatable = seed is not None
-        self._last = 0
+        self._last = self._last_event = 0
 
     def state(self) -> tuple[Any, ...] | None:
         """What `restore` needs to make the same ids again; None where chance decides: ids then never come twice."""
-        return (self._random.getstate(), self._last) if self._repeatable else None
+        return (self._random.getstate(), self._last, self._last_event) if self._repeatable else None
 
     def restore(self, state: tuple[Any, ...] | None) -> None:
         if state is not None:
             self._random.setstate(state[0])
-            self._last = state[1]
+            self._last, self._last_event = state[1:]
 
     def ulid(self) -> str:
         """26 characters that sort in the order of their making, within a millisecond too."""
@@ -50,13 +50,14 @@ class Ids:
         return "".join(self._random.choices(_BASE62, k=6))
 
     def event(self) -> str:
-        number, pairs = self._random.getrandbits(64), _PAIRS58
-        parts = [_BASE58[number % 58]]
+        """11 characters that sort in the order of their making, as recorded ones do: their index only grows at its end."""
+        number = max((self._clock.now() // 1000) << 22 | self._random.getrandbits(22), self._last_event + 1)
+        self._last_event, pairs, parts = number, _PAIRS58, [_BASE58[number % 58]]
         number //= 58
         for _ in range(5):
             parts.append(pairs[number % 3364])
             number //= 3364
-        return "".join(parts)
+        return "".join(reversed(parts))
 
     def number(self, digits: int) -> str:
         """The id of an image, a form version, a web feed, a flow action (LIVE #5)."""

@@ -140,6 +140,34 @@ class _Transaction:
             self._store.rolled_back()
 
 
+class _Chain:
+    """A transaction that is left open for the next one like it: in memory a COMMIT only costs time. What fails in it
+    stays half done, so that what was answered before it is not lost."""
+
+    LENGTH = 500
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.links = 0
+        """how many it holds, 0 while one is being added"""
+        self._added = 0
+
+    def __enter__(self) -> None:
+        if not self.links:
+            self._store.execute("BEGIN IMMEDIATE")
+        self._added, self.links = self.links + 1, 0
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        self.links = self._added
+        if self.links >= self.LENGTH:
+            self.end()
+
+    def end(self) -> None:
+        if self.links:
+            self.links = 0
+            self._store.execute("COMMIT")
+
+
 _JOINED = nullcontext()
 
 
@@ -157,6 +185,8 @@ class Store:
         self.execute = self._db.execute
         self.executemany = self._db.executemany
         self._transaction = _Transaction(self)
+        self._chain = _Chain(self)
+        self._in_memory = file == ":memory:"
         self.rolled_back: Callable[[], None] = lambda: None
         """called after a transaction was undone: caches beside the store may hold what is no longer there"""
         try:
@@ -170,6 +200,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode this outlives kill -9
         self._db.execute("PRAGMA temp_store = MEMORY")
+        self._db.execute("PRAGMA secure_delete = OFF")  # Debian's default overwrites what is deleted with zeros
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == _VERSION:
             return
@@ -177,9 +208,16 @@ class Store:
             raise sqlite3.DatabaseError(f"its tables have version {found}, this sandbox has {_VERSION}; use a new file")
         self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT; {_STATISTICS}")
 
-    def write(self) -> AbstractContextManager[None]:
-        """One transaction; nested calls belong to the outer one."""
-        return _JOINED if self._db.in_transaction else self._transaction
+    def write(self, *, chained: bool = False) -> AbstractContextManager[None]:
+        """One transaction; nested calls belong to the outer one. `chained`: for many small ones in a row of which none
+        is expected to fail; in a file each is on its own all the same, because an answer says that it is kept."""
+        if self._chain.links:
+            if chained:
+                return self._chain
+            self._chain.end()
+        elif self._db.in_transaction:
+            return _JOINED
+        return self._chain if chained and self._in_memory else self._transaction
 
     def one(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
@@ -202,12 +240,14 @@ class Store:
 
     def save(self) -> sqlite3.Connection:
         """A copy of everything, in memory, for `restore`; the caller closes it."""
+        self._chain.end()
         copy = sqlite3.connect(":memory:", check_same_thread=False)
         self._db.backup(copy)
         return copy
 
     def restore(self, saved: sqlite3.Connection) -> None:
         """Puts a copy in the place of everything: takes as long as the copy is big, whatever is thrown away."""
+        self._chain.end()
         saved.backup(self._db)
 
     def close(self) -> None:

@@ -180,7 +180,7 @@ def create_event(call: Call) -> Answer:
     if found:
         raise Refusal(*found)
     if not discarded(profile):
-        with call.engine.store.write():
+        with call.engine.store.write(chained=True):
             profile_id = profile_id_for(call.engine, call.account, profile, call.now)
             if profile_id is not None:
                 record(call.engine, call.account, profile_id, attributes, bool(attributes.get("backfill")), call.now)
