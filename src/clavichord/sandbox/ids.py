@@ -50,7 +50,7 @@ class Ids:
         return "".join(self._random.choices(_BASE62, k=6))
 
     def event(self) -> str:
-        """11 characters that sort in the order of their making, as recorded ones do: their index only grows at its end."""
+        """11 characters that sort in the order of their making, so that their index only grows at its end."""
         number = max((self._clock.now() // 1000) << 22 | self._random.getrandbits(22), self._last_event + 1)
         self._last_event, pairs, parts = number, _PAIRS58, [_BASE58[number % 58]]
         number //= 58

@@ -14,7 +14,7 @@ _LARGEST = 1_000_000
 """a longer body is not kept"""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One answered request; it holds no header, hence no key."""
 
     number: int

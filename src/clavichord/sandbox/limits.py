@@ -28,9 +28,8 @@ class _Window:
         self.count = 0
 
     def roll(self, now: int, phase: Phase) -> None:
-        if not 0 <= now - self.start < self.length:  # the clock can be set back, too
-            self.start = now - now % self.length if phase == "clock" else now
-            self.count = 0
+        self.start = now - now % self.length if phase == "clock" else now
+        self.count = 0
 
 
 class _Bucket:
@@ -90,7 +89,8 @@ class Limits:
         wait = 0
         for bucket in buckets:
             for window in bucket.windows:
-                window.roll(now, self.phase)
+                if not 0 <= now - window.start < window.length:  # the clock can be set back, too
+                    window.roll(now, self.phase)
                 if window.count >= window.limit:
                     wait = max(wait, window.start + window.length - now)
         if wait and self.mode == "enforce":

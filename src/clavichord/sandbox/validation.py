@@ -122,35 +122,38 @@ class Bodies:
         for name, choices in inferred.CHOICES.get(owner, {}).items():
             schemas[name] = {**schemas[name], "enum": choices}
         members = {name: self._compile(member, resource) for name, member in schemas.items()}
-        required = frozenset(schema.get("required", ()))
+        required = tuple(schema.get("required", ()))
         accepted = frozenset(inferred.ALSO_ACCEPTED.get(resource, ()) if "email" in members else ())
-        # Most members are scalars of the right type, which needs no call.
-        plain = {name: _plain(member) for name, member in schemas.items()}
+        # Most members need no call: scalars of the right type, and one of the strings of an enum.
+        resolved = {name: self._resolved(member) for name, member in schemas.items()}
+        plain = {name: _plain(member) for name, member in resolved.items()}
+        named = {name: frozenset(member.get("enum", ())) for name, member in resolved.items()}
 
         def check(value: Any, at: At, found: list[Fault]) -> None:
             if type(value) is not dict:
                 found.append(_wrong(at, "an object"))
                 return
-            if not required <= value.keys():
-                missing = [name for name in schema["required"] if name not in value]
-                found += [((at, name), inferred.REQUIRED.format(name=name)) for name in missing]
+            for name in required:
+                if name not in value:
+                    found.append(((at, name), inferred.REQUIRED.format(name=name)))
             if not members:
                 return
             for name, item in value.items():
                 if name in members:
-                    if type(item) not in plain[name]:
+                    kind = type(item)
+                    if kind not in plain[name] and (kind is not str or item not in named[name]):
                         members[name](item, (at, name), found)
                 elif at is not None and name not in accepted:
                     found.append(((at, name), inferred.FIELD.format(given=name, type=resource)))
 
         return check
 
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._catalogue.schema(schema["$ref"].removeprefix("#/")) if "$ref" in schema else schema
+
     def _resource(self, properties: Mapping[str, Any]) -> str:
         """The JSON:API type whose object these properties are: errors name it (FACTS §1.5)."""
-        kind: Mapping[str, Any] = properties.get("type", {})
-        if "$ref" in kind:
-            kind = self._catalogue.schema(kind["$ref"].removeprefix("#/"))
-        choices = kind.get("enum", ())
+        choices = self._resolved(properties.get("type", {})).get("enum", ())
         return str(choices[0]) if len(choices) == 1 and "attributes" in properties else ""
 
 
@@ -188,8 +191,6 @@ def _choice(choices: list[Any]) -> Check:
     allowed = list(choices)
 
     def check(value: Any, at: At, found: list[Fault]) -> None:
-        if type(value) is str and value in allowed:
-            return
         if value not in allowed or isinstance(value, bool) is not isinstance(allowed[allowed.index(value)], bool):
             found.append((at, inferred.CHOICE.format(given=value, name=_name(at))))
 
