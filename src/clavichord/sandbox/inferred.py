@@ -19,6 +19,23 @@ EVENT_ORDER: Final = "-v.at"
 IMPORT_JOB_ORDER: Final = "-r.created"
 """Newest first, as it was recorded for the other kinds of job."""
 
+ALONG: Final = {
+    "created": "created",
+    "updated": "updated",
+    "subscriptions.email.marketing.suppression.reason": "subscriptions.email.marketing.suppression.timestamp",
+    "subscriptions.email.marketing.suppression.timestamp": "subscriptions.email.marketing.suppression.timestamp",
+    "subscriptions.email.marketing.list_suppressions.reason": (
+        "subscriptions.email.marketing.list_suppressions.timestamp"
+    ),
+    "subscriptions.email.marketing.list_suppressions.timestamp": (
+        "subscriptions.email.marketing.list_suppressions.timestamp"
+    ),
+    "subscriptions.email.marketing.list_suppressions.list_id": (
+        "subscriptions.email.marketing.list_suppressions.timestamp"
+    ),
+}
+"""Filter field of profiles → their order where no sort is asked for; by id without such a filter (FACTS §4.6)."""
+
 MAX_EVENT_PROPERTIES: Final = 400
 MAX_ARRAY: Final = 4000
 MAX_DEPTH: Final = 10

@@ -123,7 +123,7 @@ def events(sandbox: Sandbox, query: Query) -> Any:
     rows = _rows(
         sandbox,
         "SELECT v.id, v.at, v.profile, p.email, v.metric, json_extract(m.attributes, '$.name'), v.attributes"
-        " FROM event v LEFT JOIN profile p ON p.id = v.profile"
+        " FROM event v LEFT JOIN profile p ON p.account = v.account AND p.id = v.profile"
         " LEFT JOIN resource m ON m.account = v.account AND m.type = 'metric' AND m.id = v.metric"
         f" WHERE {condition} ORDER BY v.at DESC, v.id DESC LIMIT ? OFFSET ?",
         *parameters,

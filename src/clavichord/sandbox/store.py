@@ -12,7 +12,7 @@ from clavichord.sandbox.filters import Column, compile_sql
 from clavichord.sandbox.query import Query
 from clavichord.spec import Operation
 
-_VERSION = 2
+_VERSION = 3
 """of the tables; a file of another version is refused"""
 
 _TABLES = """
@@ -33,17 +33,22 @@ CREATE INDEX edge_at ON edge (account, type, id, relationship, at, target);
 CREATE INDEX edge_target ON edge (account, target, type, relationship);
 
 -- head and tail: the attributes before and after created, updated, last_event_date, as JSON objects, so that an event
--- moves two integers and parses nothing. subscriptions: NULL as long as nobody touched them.
-CREATE TABLE profile (id TEXT PRIMARY KEY, account TEXT NOT NULL, email TEXT, phone_number TEXT, external_id TEXT,
+-- moves two integers and parses nothing. subscriptions: NULL as long as nobody touched them. suppressed and
+-- list_suppressed: when the latest suppression began (microseconds), 0 without one.
+CREATE TABLE profile (id TEXT NOT NULL, account TEXT NOT NULL, email TEXT, phone_number TEXT, external_id TEXT,
   anonymous_id TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, last_event INTEGER, head BLOB NOT NULL,
-  tail BLOB NOT NULL, subscriptions TEXT);
+  tail BLOB NOT NULL, subscriptions TEXT, suppressed INTEGER NOT NULL DEFAULT 0,
+  list_suppressed INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX profile_id ON profile (account, id);
 CREATE UNIQUE INDEX profile_email ON profile (account, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX profile_phone ON profile (account, phone_number) WHERE phone_number IS NOT NULL;
 CREATE UNIQUE INDEX profile_external ON profile (account, external_id) WHERE external_id IS NOT NULL;
 CREATE UNIQUE INDEX profile_anonymous ON profile (account, anonymous_id) WHERE anonymous_id IS NOT NULL;
-CREATE INDEX profile_account ON profile (account, id);
+CREATE INDEX profile_by_email ON profile (account, ifnull(email, ''), id);
 CREATE INDEX profile_created ON profile (account, created, id);
 CREATE INDEX profile_updated ON profile (account, updated, id);
+CREATE INDEX profile_suppressed ON profile (account, suppressed, id);
+CREATE INDEX profile_list_suppressed ON profile (account, list_suppressed, id);
 
 -- Further addresses of a profile (FACTS §6.4).
 CREATE TABLE secondary_email (account TEXT NOT NULL, email TEXT NOT NULL, profile TEXT NOT NULL,
@@ -64,6 +69,7 @@ CREATE INDEX event_profile ON event (account, profile, at, id);
 -- Work that was accepted and is not done. due: microseconds; position: how far it got.
 CREATE TABLE task (id INTEGER PRIMARY KEY, due INTEGER NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL,
   job TEXT NOT NULL, position INTEGER NOT NULL DEFAULT 0, payload BLOB NOT NULL);
+CREATE INDEX task_due ON task (due, id);
 
 CREATE TABLE import_error (id TEXT PRIMARY KEY, account TEXT NOT NULL, job TEXT NOT NULL, row INTEGER NOT NULL,
   attributes TEXT NOT NULL);
@@ -89,8 +95,10 @@ ANALYZE;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('profile', 'profile_email', '1000000 1000000 1'), ('profile', 'profile_phone', '1000000 1000000 1'),
   ('profile', 'profile_external', '1000000 1000000 1'), ('profile', 'profile_anonymous', '1000000 1000000 1'),
-  ('profile', 'profile_account', '1000000 1000000 1'), ('profile', 'profile_created', '1000000 1000000 10 1'),
-  ('profile', 'profile_updated', '1000000 1000000 10 1'), ('event', 'event_at', '1000000 1000000 5 1'),
+  ('profile', 'profile_id', '1000000 1000000 1'), ('profile', 'profile_by_email', '1000000 1000000 2 1'),
+  ('profile', 'profile_created', '1000000 1000000 10 1'), ('profile', 'profile_updated', '1000000 1000000 10 1'),
+  ('profile', 'profile_suppressed', '1000000 1000000 10 1'),
+  ('profile', 'profile_list_suppressed', '1000000 1000000 10 1'), ('event', 'event_at', '1000000 1000000 5 1'),
   ('event', 'event_metric', '1000000 1000000 50000 2 1'), ('event', 'event_profile', '1000000 1000000 10 1 1'),
   ('event', 'event_unique', '1000000 10 3 1');
 ANALYZE sqlite_master;
@@ -113,6 +121,8 @@ class Source(NamedTuple):
     sorts: Mapping[str, str] = {}
     """sort parameter → column"""
     filters: Mapping[str, Column] = {}
+    along: Mapping[str, str] = {}
+    """filter field → the sort where none is asked for, so that one index serves both"""
 
 
 class Page(NamedTuple):
@@ -123,49 +133,26 @@ class Page(NamedTuple):
     prev: str | None
 
 
-class _Transaction:
-    """From BEGIN to COMMIT, or to ROLLBACK when an exception passes."""
+class _Write:
+    """One transaction of a file: from BEGIN to COMMIT, or to ROLLBACK when an exception passes. In memory nothing is
+    committed, because the last COMMIT is what a restore goes back to: there it is a savepoint."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, begin: str, keep: str, undo: Sequence[str]) -> None:
+        self._store, self._begin, self._keep, self._undo = store, begin, keep, undo
+        self.active = False
 
     def __enter__(self) -> None:
-        self._store.execute("BEGIN IMMEDIATE")
+        self._store.execute(self._begin)
+        self.active = True
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        self.active = False
         if kind is None:
-            self._store.execute("COMMIT")
+            self._store.execute(self._keep)
         else:
-            self._store.execute("ROLLBACK")
+            for statement in self._undo:
+                self._store.execute(statement)
             self._store.rolled_back()
-
-
-class _Chain:
-    """A transaction that is left open for the next one like it: in memory a COMMIT only costs time. What fails in it
-    stays half done, so that what was answered before it is not lost."""
-
-    LENGTH = 500
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.links = 0
-        """how many it holds, 0 while one is being added"""
-        self._added = 0
-
-    def __enter__(self) -> None:
-        if not self.links:
-            self._store.execute("BEGIN IMMEDIATE")
-        self._added, self.links = self.links + 1, 0
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        self.links = self._added
-        if self.links >= self.LENGTH:
-            self.end()
-
-    def end(self) -> None:
-        if self.links:
-            self.links = 0
-            self._store.execute("COMMIT")
 
 
 _JOINED = nullcontext()
@@ -184,9 +171,13 @@ class Store:
             raise ValueError(f"{file}: cannot be opened: {error}") from error
         self.execute = self._db.execute
         self.executemany = self._db.executemany
-        self._transaction = _Transaction(self)
-        self._chain = _Chain(self)
         self._in_memory = file == ":memory:"
+        if self._in_memory:
+            self._write = _Write(self, "SAVEPOINT write", "RELEASE write", ("ROLLBACK TO write", "RELEASE write"))
+        else:
+            self._write = _Write(self, "BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+        self._base: sqlite3.Connection | None = None
+        """the copy that holds what was committed last, in memory"""
         self.rolled_back: Callable[[], None] = lambda: None
         """called after a transaction was undone: caches beside the store may hold what is no longer there"""
         try:
@@ -205,19 +196,18 @@ class Store:
         if found == _VERSION:
             return
         if found or self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise sqlite3.DatabaseError(f"its tables have version {found}, this sandbox has {_VERSION}; use a new file")
+            raise sqlite3.DatabaseError(
+                f"its tables have version {found}, this sandbox has {_VERSION} and cannot translate them; give another"
+                " file, or open it with the version of clavichord that wrote it"
+            )
         self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT; {_STATISTICS}")
+        if self._in_memory:
+            self.execute("BEGIN IMMEDIATE")
 
-    def write(self, *, chained: bool = False) -> AbstractContextManager[None]:
-        """One transaction; nested calls belong to the outer one. `chained`: for many small ones in a row of which none
-        is expected to fail; in a file each is on its own all the same, because an answer says that it is kept."""
-        if self._chain.links:
-            if chained:
-                return self._chain
-            self._chain.end()
-        elif self._db.in_transaction:
-            return _JOINED
-        return self._chain if chained and self._in_memory else self._transaction
+    def write(self, *, sure: bool = False) -> AbstractContextManager[None]:
+        """What is written together, or not at all; nested calls belong to the outer one. `sure`: nothing in it can
+        fail, so in memory there is no need to be able to undo it."""
+        return _JOINED if self._write.active or (sure and self._in_memory) else self._write
 
     def one(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
@@ -240,22 +230,33 @@ class Store:
 
     def save(self) -> sqlite3.Connection:
         """A copy of everything, in memory, for `restore`; the caller closes it."""
-        self._chain.end()
         copy = sqlite3.connect(":memory:", check_same_thread=False)
+        if self._in_memory:
+            self.execute("COMMIT")
         self._db.backup(copy)
+        if self._in_memory:
+            self.execute("BEGIN IMMEDIATE")
+            self._base = copy
         return copy
 
     def restore(self, saved: sqlite3.Connection) -> None:
-        """Puts a copy in the place of everything: takes as long as the copy is big, whatever is thrown away."""
-        self._chain.end()
-        saved.backup(self._db)
+        """Puts a copy in the place of everything. In memory, and if it is the one that was saved or restored last, it
+        takes as long as what happened since is big; otherwise as long as the copy is big."""
+        if self._in_memory:
+            self.execute("ROLLBACK")
+        if saved is not self._base:
+            saved.backup(self._db)
+        if self._in_memory:
+            self.execute("BEGIN IMMEDIATE")
+            self._base = saved
 
     def close(self) -> None:
         self._db.close()
 
     def page(self, source: Source, operation: Operation, query: Query) -> Page:
         """One page by keyset: the rows after (or before) a position in the order (sort column, id)."""
-        sort = source.sorts[query.sort] if query.sort else source.sort.removeprefix("-")
+        along = next((source.along[one.field] for one in query.conditions if one.field in source.along), "")
+        sort = source.sorts[query.sort or along] if query.sort or along else source.sort.removeprefix("-")
         descending = query.descending if query.sort else source.sort.startswith("-")
         key = sort or source.id
         clauses, parameters = compile_sql(query.conditions, operation.filters, source.filters)

@@ -140,7 +140,10 @@ class _Send:
 
     def withheld(self, profile: str) -> str:
         """Why this person does not get it after all, "" if there is no reason."""
-        row = self.store.one(f"SELECT {audiences.permission(self.message)} FROM profile p WHERE p.id = ?", profile)
+        permitted = audiences.permission(self.message)
+        row = self.store.one(
+            f"SELECT {permitted} FROM profile p WHERE p.account = ? AND p.id = ?", self.account, profile
+        )
         if row is not None and not row[0]:
             return "Not permitted any more"
         if translation.uses_smart_sending(self.message) and self._had_one(profile):

@@ -181,13 +181,17 @@ class Consent:
     def save(self, engine: Engine, account: str) -> None:
         """Writes the state and the rows that filters and sorts read; consent does not move `updated` (inferred)."""
         marketing = self._state["email"]["marketing"]
-        rows = [("", one["reason"], one["timestamp"]) for one in marketing["suppression"]]
-        rows += [(one["list_id"], one["reason"], one["timestamp"]) for one in marketing["list_suppressions"]]
+        whole = [("", one["reason"], parse(one["timestamp"])) for one in marketing["suppression"]]
+        lists = [(one["list_id"], one["reason"], parse(one["timestamp"])) for one in marketing["list_suppressions"]]
+        latest = [max((at or 0 for _, _, at in rows), default=0) for rows in (whole, lists)]
         store, profile_id = engine.store, self._profile.id
         state = msgspec.json.encode(self._state).decode()
-        store.execute("UPDATE profile SET subscriptions = ? WHERE id = ?", (state, profile_id))
+        store.execute(
+            "UPDATE profile SET subscriptions = ?, suppressed = ?, list_suppressed = ? WHERE account = ? AND id = ?",
+            (state, *latest, account, profile_id),
+        )
         store.execute("DELETE FROM suppression WHERE profile = ?", (profile_id,))
         store.executemany(
             "INSERT INTO suppression (account, profile, list, reason, at) VALUES (?, ?, ?, ?, ?)",
-            [(account, profile_id, list_id, reason, parse(at)) for list_id, reason, at in rows],
+            [(account, profile_id, *row) for row in (*whole, *lists)],
         )

@@ -164,8 +164,8 @@ def record(
     ).rowcount
     if inserted:
         engine.store.execute(
-            "UPDATE profile SET last_event = ?, updated = ? WHERE id = ? AND ifnull(last_event, ?) < ?",
-            (at, now // SECOND, profile_id, at - 1, at),
+            "UPDATE profile SET last_event = ?, updated = ? WHERE account = ? AND id = ? AND ifnull(last_event, ?) < ?",
+            (at, now // SECOND, account, profile_id, at - 1, at),
         )
     return bool(inserted)
 
@@ -180,7 +180,7 @@ def create_event(call: Call) -> Answer:
     if found:
         raise Refusal(*found)
     if not discarded(profile):
-        with call.engine.store.write(chained=True):
+        with call.engine.store.write(sure=True):
             profile_id = profile_id_for(call.engine, call.account, profile, call.now)
             if profile_id is not None:
                 record(call.engine, call.account, profile_id, attributes, bool(attributes.get("backfill")), call.now)

@@ -289,8 +289,8 @@ def change(
         changed = changed._replace(updated=now // SECOND)
         engine.store.execute(
             "UPDATE profile SET email = ?, phone_number = ?, external_id = ?, anonymous_id = ?, updated = ?, head = ?,"
-            " tail = ? WHERE id = ?",
-            (*changed[1:5], changed.updated, changed.head, changed.tail, row.id),
+            " tail = ? WHERE account = ? AND id = ?",
+            (*changed[1:5], changed.updated, changed.head, changed.tail, account, row.id),
         )
     return changed
 

@@ -55,13 +55,14 @@ def _merge(engine: Engine, task: Task) -> None:
     last = max((one for one in (destination.last_event, source.last_event) if one is not None), default=None)
     store.execute(
         "UPDATE profile SET email = ?, phone_number = ?, external_id = ?, anonymous_id = ?, updated = ?,"
-        " last_event = ?, head = ?, tail = ? WHERE id = ?",
+        " last_event = ?, head = ?, tail = ? WHERE account = ? AND id = ?",
         (
             *(head[name] for name in ("email", "phone_number", "external_id", "anonymous_id")),
             engine.clock.now() // SECOND,
             last,
             msgspec.json.encode(head),
             msgspec.json.encode(tail),
+            account,
             destination.id,
         ),
     )

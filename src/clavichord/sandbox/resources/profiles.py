@@ -23,8 +23,10 @@ _PREDICTIVE = (
 )
 """All null until an account has enough orders (FACTS §6.8)."""
 
-_SUPPRESSED = "EXISTS (SELECT 1 FROM suppression s WHERE s.profile = p.id AND s.list {} AND s.{})"
-_LAST_SUPPRESSED = "ifnull((SELECT max(s.at) FROM suppression s WHERE s.profile = p.id AND s.list {}), 0)"
+_SUPPRESSED = (
+    "p.{column} > 0 AND"
+    " EXISTS (SELECT 1 FROM suppression s WHERE s.profile = p.id AND s.list {lists} AND s.{what} {{}})"
+)
 _IDENTIFIERS = {
     "id": Column("p.id"),
     "profile_id": Column("p.id"),
@@ -41,26 +43,27 @@ _IDENTIFIERS = {
 _WHOLE, _LISTED = "subscriptions.email.marketing.suppression", "subscriptions.email.marketing.list_suppressions"
 
 
-def _suppressed(list_condition: str, column: str) -> str:
-    return _SUPPRESSED.replace("{}", list_condition, 1).replace("{}", column + " {}", 1)
+def _suppressed(what: str, *, whole: bool) -> str:
+    column, lists = ("suppressed", "= ''") if whole else ("list_suppressed", "<> ''")
+    return _SUPPRESSED.format(column=column, lists=lists, what=what)
 
 
 _FILTERS = _IDENTIFIERS | {
     "created": Column("p.created", SECOND),
     "updated": Column("p.updated", SECOND),
-    f"{_WHOLE}.reason": Column(_suppressed("= ''", "reason")),
-    f"{_WHOLE}.timestamp": Column(_suppressed("= ''", "at"), 1),
-    f"{_LISTED}.reason": Column(_suppressed("<> ''", "reason")),
-    f"{_LISTED}.timestamp": Column(_suppressed("<> ''", "at"), 1),
-    f"{_LISTED}.list_id": Column(_suppressed("<> ''", "list")),
+    f"{_WHOLE}.reason": Column(_suppressed("reason", whole=True)),
+    f"{_WHOLE}.timestamp": Column(_suppressed("at", whole=True), 1),
+    f"{_LISTED}.reason": Column(_suppressed("reason", whole=False)),
+    f"{_LISTED}.timestamp": Column(_suppressed("at", whole=False), 1),
+    f"{_LISTED}.list_id": Column(_suppressed("list", whole=False)),
 }
 _SORTS = {
     "id": "p.id",
     "created": "p.created",
     "updated": "p.updated",
     "email": "ifnull(p.email, '')",
-    f"{_WHOLE}.timestamp": _LAST_SUPPRESSED.format("= ''"),
-    f"{_LISTED}.timestamp": _LAST_SUPPRESSED.format("<> ''"),
+    f"{_WHOLE}.timestamp": "p.suppressed",
+    f"{_LISTED}.timestamp": "p.list_suppressed",
 }
 
 
@@ -120,6 +123,7 @@ def source(call: Call) -> Source:
         id="p.id",
         sorts=_SORTS,
         filters=_FILTERS,
+        along=inferred.ALONG,
     )
 
 
@@ -199,6 +203,7 @@ def members(call: Call) -> Answer:
         id="e.target",
         sorts={"joined_group_at": "e.at"},
         filters=_IDENTIFIERS | {"joined_group_at": Column("e.at", SECOND)},
+        along={"joined_group_at": "joined_group_at"},
     )
     page = call.engine.store.page(source, call.operation, call.query)
     documents = call.engine.documents
