@@ -33,6 +33,7 @@ class Cli:
             cwd=self.folder,
             env=clean | self.environment,
             text=True,
+            stdin=options.get("stdin"),
             stdout=options.get("stdout", subprocess.PIPE),
             stderr=options.get("stderr", subprocess.PIPE),
             # A suite that runs in the background of a shell ignores Ctrl-C, and children inherit that.

@@ -94,7 +94,9 @@ def test_a_key_in_the_project_file_is_refused_without_repeating_it() -> None:
     project = load_project(
         "accounts: {main: {api_key: env:KLAVIYO_API_KEY, base_url: http://x}}\nconnections: {shop: {files: data/}}\n"
     )
-    assert (project.accounts["main"].api_key.kind, project.accounts["main"].api_key.value) == ("env", "KLAVIYO_API_KEY")
+    key = project.accounts["main"].api_key
+    assert key is not None
+    assert (key.kind, key.value) == ("env", "KLAVIYO_API_KEY")
     with pytest.raises(InvalidDefinition) as caught:
         load_project("accounts: {main: {api_key: pk_0123456789}}")
     assert "env:NAME" in str(caught.value)

@@ -10,13 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from clavichord.client.errors import AuthenticationFailed, KlaviyoError, PermissionDenied, RateLimited
+from clavichord.client.errors import (
+    AuthenticationFailed,
+    AuthorizationRefused,
+    KlaviyoError,
+    PermissionDenied,
+    RateLimited,
+)
 from clavichord.sync.mistakes import InvalidDefinition, SyncError
 
 STOPPED = 130
 FORESEEN = (SyncError, KlaviyoError, OSError, UnicodeDecodeError, ModuleNotFoundError)
 """what `tell` explains; anything else is a mistake of ours"""
-_SECRETS = re.compile(r"\bpk_\w+|(?<=Klaviyo-API-Key )\S+")
+_SECRETS = re.compile(r"\bpk_\w+|(?<=Klaviyo-API-Key )\S+|(?<=Bearer )\S+")
 _secrets: set[str] = set()
 _logs: list[Path] = []
 
@@ -56,7 +62,7 @@ def tell(error: Exception) -> int:
             return error.exit_code
         case KlaviyoError():
             block(str(error))
-            if isinstance(error, AuthenticationFailed | PermissionDenied):
+            if isinstance(error, AuthenticationFailed | AuthorizationRefused | PermissionDenied):
                 return 6
             return 7 if isinstance(error, RateLimited) else 1
         case OSError():

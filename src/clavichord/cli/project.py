@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clavichord.cli.failures import keep_secret, log_to
+from clavichord.client.auth import Auth
 from clavichord.client.client import AsyncKlaviyo
-from clavichord.client.types import BASE_URL, Call
+from clavichord.client.journal import Journal
+from clavichord.client.types import BASE_URL, Hook
 from clavichord.sync.definition import Account, Secret, SyncDefinition
 from clavichord.sync.definition import Project as ProjectFile
 from clavichord.sync.documents import load_project, load_sync
@@ -17,7 +19,13 @@ from clavichord.sync.mistakes import SyncError, nearest
 from clavichord.sync.pull.definition import PullDefinition, load_pull
 from clavichord.sync.state import StateFolder
 
+if TYPE_CHECKING:
+    from clavichord.client.oauth import OAuth
+
 NAME = "clavichord.yaml"
+A_KEY = ("pk_…", "a private key: Klaviyo > Settings > API keys")
+A_CLIENT_SECRET = ("…", "the secret of the app: Klaviyo > Integrations > Developers > Manage apps")
+AN_APP = "oauth: {main: {client_id: …, client_secret: env:KLAVIYO_CLIENT_SECRET, scopes: [profiles:read]}}"
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -25,6 +33,14 @@ SUFFIXES = (".yaml", ".yml")
 class Project:
     folder: Path
     settings: ProjectFile
+
+    @classmethod
+    def around(cls, given: Path | None) -> Project | None:
+        """The same; None if none was named and there is none."""
+        here = Path.cwd()
+        if given is None and not any((folder / NAME).is_file() for folder in (here, *here.parents)):
+            return None
+        return cls.find(given)
 
     @classmethod
     def find(cls, given: Path | None) -> Project:
@@ -91,25 +107,56 @@ class Project:
     def base_url(self, name: str) -> str:
         return self.account(name).base_url or os.environ.get("KLAVIYO_BASE_URL") or BASE_URL
 
-    def client(self, name: str, on_response: Callable[[Call], None] | None = None) -> AsyncKlaviyo:
-        """A client for the account `name`, with its secret. SyncError if the secret is not to be had."""
-        key = self._secret(name, self.account(name).api_key)
-        keep_secret(key)
-        return AsyncKlaviyo(key, base_url=self.base_url(name), on_response=on_response)
+    def auth(self, name: str) -> str | Auth:
+        """What the account `name` calls with. SyncError if its secret is not to be had."""
+        key = self.account(name).api_key
+        return self.app(name).install(name) if key is None else self.secret(f'account "{name}"', key, A_KEY)
 
-    def _secret(self, account: str, secret: Secret) -> str:
+    def app(self, name: str) -> OAuth:
+        """The OAuth app of the account `name`, over the project's tokens. SyncError if it has none."""
+        from clavichord.cli.tokens import tokens
+        from clavichord.client.oauth import OAuth
+
+        wanted = self.account(name).oauth
+        if wanted is None:
+            raise SyncError(f'account "{name}" is connected by an API key', "nothing to log in to: it needs no login")
+        if wanted not in self.settings.oauth:
+            known = nearest(wanted, self.settings.oauth)
+            raise SyncError(f'account "{name}": there is no app "{wanted}" under oauth: in {NAME}', known or AN_APP)
+        app = self.settings.oauth[wanted]
+        return OAuth(
+            app.client_id,
+            self.secret(f'oauth app "{wanted}"', app.client_secret, A_CLIENT_SECRET),
+            redirect_uri=app.redirect_uri,
+            scopes=app.scopes,
+            store=tokens(self.state_folder),
+            base_url=self.base_url(name),
+        )
+
+    def client(self, name: str, on_response: Hook | None = None) -> AsyncKlaviyo:
+        """A client for the account `name`, with its secret. SyncError if the secret is not to be had."""
+        hooks = [self.journal(name), *([on_response] if on_response is not None else [])]
+        return AsyncKlaviyo(self.auth(name), base_url=self.base_url(name), on_response=hooks)
+
+    def journal(self, account: str) -> Journal:
+        """The calls of an account, which `clavichord ops --times` reads."""
+        return Journal(self.state_folder / "calls.db", account=account)
+
+    def secret(self, whose: str, secret: Secret, what: tuple[str, str]) -> str:
+        """The value of a reference, kept out of every message from now on. SyncError if there is none."""
         if secret.kind == "env":
             value = os.environ.get(secret.value, "").strip()
             if not value:
                 raise SyncError(
-                    f'account "{account}": the environment variable {secret.value} is not set',
-                    f"export {secret.value}=pk_… (a private key: Klaviyo > Settings > API keys)",
+                    f"{whose}: the environment variable {secret.value} is not set",
+                    f"export {secret.value}={what[0]} ({what[1]})",
                 )
-            return value
-        file = self.folder / Path(secret.value).expanduser()
-        value = read(file, f'account "{account}": {secret.value}').strip()
-        if not value:
-            raise SyncError(f'account "{account}": {secret.value} is empty', "put the private key into it")
+        else:
+            file = self.folder / Path(secret.value).expanduser()
+            value = read(file, f"{whose}: {secret.value}").strip()
+            if not value:
+                raise SyncError(f"{whose}: {secret.value} is empty", f"put {what[1].partition(':')[0]} into it")
+        keep_secret(value)
         return value
 
 

@@ -214,9 +214,32 @@ def _secret(value: Any) -> Any:
     return value
 
 
+Reference = Annotated[Secret, BeforeValidator(_secret, json_schema_input_type=str)]
+
+
+class OAuthApp(Block):
+    """An app of Klaviyo (Integrations > Developers > Manage apps), by which accounts can be connected."""
+
+    client_id: str
+    client_secret: Reference
+    redirect_uri: str = "http://localhost:8756/callback"
+    """one of the app's redirect URLs; `clavichord auth login` listens there"""
+    scopes: Annotated[list[str], Field(min_length=1)]
+    """what the app may do: `profiles:read`, `events:write`, …"""
+
+
 class Account(Block):
-    api_key: Annotated[Secret, BeforeValidator(_secret, json_schema_input_type=str)]
+    api_key: Reference | None = None
+    """`env:NAME` or `file:path` of a private key"""
+    oauth: Name | None = None
+    """instead of a key: the app (of `oauth`) by which `clavichord auth login` connects it"""
     base_url: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Account:
+        if (self.api_key is None) == (self.oauth is None):
+            raise PydanticCustomError("account", "an account has either an api_key or an oauth app")
+        return self
 
 
 class Connection(Block):
@@ -228,6 +251,7 @@ class Project(Block):
     """clavichord.yaml"""
 
     accounts: dict[Name, Account] = {}
+    oauth: dict[Name, OAuthApp] = {}
     connections: dict[Name, Connection] = {}
     state: str = ".clavichord"
     _place: Place = PrivateAttr(default=Place())
