@@ -185,8 +185,8 @@ REASONS: dict[str, Reason] = {
     "account.refused": Reason(
         "Klaviyo refused the account's key",
         "The key is wrong, was revoked or lacks a scope.",
-        "Check the key's reference in clavichord.yaml and its scopes (Settings → API keys); of an OAuth login: reconnect "
-        "(`clavichord auth login`).",
+        "Check the key's reference in clavichord.yaml and its scopes (Settings → API keys). "
+        "Of an OAuth login: `clavichord auth login`.",
     ),
     "account.scope": Reason(
         "the key lacks a permission",
