@@ -88,7 +88,7 @@ def profiles(fates: list[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("face", ["sync", "async"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fates=st.lists(st.sampled_from(sorted(FATES)), max_size=25), list_page=st.sampled_from([1, 100]))
 @example(fates=["late"] * 3, list_page=100)
 def test_every_row_gets_its_own_result(face: str, fates: list[str], list_page: int) -> None:
