@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from clavichord.cli.legacy import retrieved
 from clavichord.cli.output import Display, as_json, results
 from clavichord.cli.project import Project
 from clavichord.sync.definition import SyncDefinition
@@ -20,20 +21,31 @@ from clavichord.sync.report import RunReport
 @click.command()
 @click.argument("sync")
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Read this file instead of the sync's source.")
+@click.option("--key", help="Of a JSON file of Retrieve's: the column that tells rows apart.")
 @click.option("--retry-rejected", is_flag=True, help="Send rows again that Klaviyo refused and that have not changed.")
 @click.option("--reveal", is_flag=True, help="Show addresses and numbers in full.")
 @click.option("--json", "json_", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def command(
-    project: Path | None, sync: str, source: Path | None, retry_rejected: bool, reveal: bool, json_: bool
+    project: Path | None,
+    sync: str,
+    source: Path | None,
+    key: str | None,
+    retry_rejected: bool,
+    reveal: bool,
+    json_: bool,
 ) -> int:
     """Bring Klaviyo up to date with a source.
 
-    SYNC is a name (syncs/NAME.yaml) or a file. An interrupted run is finished first. Ctrl-C ends it in order:
-    requests in flight are finished, the next run goes on; a second Ctrl-C ends it at once, which loses nothing either.
+    SYNC is a name (syncs/NAME.yaml), a file, or a JSON file of Retrieve's, with --from its rows. An interrupted run is
+    finished first. Ctrl-C ends it in order: requests in flight are finished, the next run goes on; a second Ctrl-C ends
+    it at once, which loses nothing either.
     """
-    found = Project.find(project)
-    definition, root = reading_from(found, found.sync(sync), source)
+    if sync.endswith(".json"):
+        found, definition, root = retrieved(project, sync, source, key)
+    else:
+        found = Project.find(project)
+        definition, root = reading_from(found, found.sync(sync), source)
     report = asyncio.run(_run(found, definition, root, retry_rejected))
     if json_:
         as_json(report.to_dict(reveal=reveal) | {"status": report.state})

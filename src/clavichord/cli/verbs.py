@@ -16,6 +16,7 @@ VERBS = {
     "pull": "Bring a warehouse up to date with Klaviyo.",
     "status": "List the latest runs.",
     "report": "Show what a run did, or revenue by month.",
+    "import": "Turn a JSON file of Retrieve's into a sync file.",
     "dlq": "Rows that could not be delivered: list, show, send again, drop.",
     "consent": "Show, export and verify what was done about people's consent.",
     "erase": "Erase people in Klaviyo and here, for good.",
@@ -23,6 +24,9 @@ VERBS = {
     "sandbox": "Serve a Klaviyo on this machine to practise on.",
     "version": "Print the versions that matter in a bug report.",
 }
+
+MODULES = {"import": "import_"}
+"""verbs whose name is a word of Python"""
 
 
 class Verbs(click.Group):
@@ -34,7 +38,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"clavichord.cli.{cmd_name}").command
+        command: click.Command = import_module(f"clavichord.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def resolve_command(

@@ -152,6 +152,15 @@ class Limits(Block):
     sent"""
 
 
+class Pace(Block):
+    """Slower than the account's limits allow. Without it, they alone decide."""
+
+    max_batch: Annotated[int, Field(ge=1)] | None = None
+    """entries a request, at most"""
+    min_gap: Duration = timedelta(0)
+    """between the beginnings of two requests that send something"""
+
+
 class BadRows(Block):
     stop_over: Bound | None = None
     """more quarantined rows than this (share of the rows read) and nothing is sent"""
@@ -185,6 +194,7 @@ class SyncDefinition(Block):
     limits: Limits = Limits()
     bad_rows: BadRows = BadRows()
     confirm: Confirm = Confirm()
+    pace: Pace = Pace()
     examples: list[Example] = []
     _place: Place = PrivateAttr(default=Place())
 

@@ -28,7 +28,6 @@ NOT_YET: Mapping[str, str] = {
     "changes": "every run compares the whole source; nothing to set",
     "identify": "the identifiers of `map` (or `profile`) are used",
     "on_identity_conflict": "rows that share an identifier are quarantined",
-    "pace": "the client paces itself to the account's limits",
     "safety": "use limits.max_changes",
 }
 """Keys of DESIGN §5 that a later version takes: refused, so that nobody believes they work."""

@@ -97,8 +97,8 @@ def _too_many_removals(con: duckdb.DuckDBPyConnection, definition: SyncDefinitio
             yield Finding(row, None, key, None, "held", "limit.removals", dotted(bound.path), value, message)
 
 
-def cut(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[Batch]:
-    """Cuts the plan into requests: by what its entries share, by count and by bytes."""
+def cut(con: duckdb.DuckDBPyConnection, folder: Path, most: int | None) -> Iterator[Batch]:
+    """Cuts the plan into requests: by what its entries share, by count (`most` at the most) and by bytes."""
     path = literal(str(folder / "plan.parquet"))
     counts = {
         (route, grp): count
@@ -111,7 +111,11 @@ def cut(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[Batch]:
     route, current = ROUTES["profiles.import"], ("", "")
     while rows := cursor.fetchmany(20_000):
         for n, name, grp, length in rows:
-            if (name, grp) != current or n - lo >= route.items or size + length + 1 > route.room:
+            if (
+                (name, grp) != current
+                or n - lo >= min(route.items, most or route.items)
+                or size + length + 1 > route.room
+            ):
                 if n > lo:
                     yield Batch(lo, n, route.name, current[1])
                 if (name, grp) != current:

@@ -106,7 +106,7 @@ class Planner:
             for line in self._lines(con, mapping, held, findings, samples, idle):
                 out.write(encoder.encode(line) + b"\n")
         findings += write(con, self.definition, lines, self.folder)
-        batches = list(cut(con, self.folder))
+        batches = list(cut(con, self.folder, self.definition.pace.max_batch))
         saved = f"read_parquet({literal(str(self.folder / 'plan.parquet'))})"
         planned = dict.fromkeys(dict.fromkeys(_word(part.name) for part in mapping.parts), 0)
         planned |= dict(con.execute(f"select split_part(part, '.', 1), count(*) from {saved} group by 1").fetchall())

@@ -18,11 +18,20 @@ async def send(work: Work, batches: Sequence[Batch]) -> None:
     """Sends `batches`. Raises Halt when account, budget or network end it; what was in flight is finished."""
     queue = list(reversed(batches))
     halt: Halt | None = None
+    gap = work.definition.pace.min_gap.total_seconds()
+    turn = asyncio.Lock()
+
+    async def wait() -> None:
+        """One request after another begins, a gap apart."""
+        async with turn:
+            await asyncio.sleep(gap)
 
     async def worker() -> None:
         nonlocal halt
         while queue and halt is None and not work.stopping():
             batch = queue.pop()
+            if gap and len(queue) + 1 < len(batches):
+                await wait()
             try:
                 await ROUTES[batch.route].send(work, batch)
             except Halt as found:
