@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.conformance import minimal
-from tests.conformance.official_sdk import ref, refs
+from tests.conformance.official_sdk import body, ref, refs
+from tests.sandbox.sandbox_api import Api
 
 from clavichord.spec import Catalogue
 
@@ -53,6 +54,7 @@ create_text_messaging_configuration create_text_messaging_sender get_text_messag
 LAST = """
 cancel_campaign_send update_campaign update_campaign_audience update_campaign_variation
 request_profile_deletion merge_profiles
+bulk_delete_object_records
 remove_categories_from_catalog_item add_categories_to_catalog_item
 """
 """Before the deletions: these change what others look at."""
@@ -330,6 +332,15 @@ DATA: Mapping[str, Any] = {
     "refresh_campaign_recipient_estimation": ref("campaign-recipient-estimation-job", "$campaign"),
 }
 """Call → the whole `data` of its body."""
+
+
+def write_review(api: Api, company: str) -> None:
+    """Visitors write reviews; the server's SDKs cannot, and there must be one."""
+    product = {"external_id": "p", "integration_key": "shopify"}
+    about = {"review_type": "review", "rating": 5, "title": "T", "content": "Good", "product": product}
+    review = body("review", email="ann@shop.test", author="Ann", **about)
+    reply = api("POST", "/client/reviews", review, query={"company_id": company})
+    assert reply.status == 202, reply.body
 
 
 def calls(catalogue: Catalogue, methods: frozenset[str]) -> list[str]:

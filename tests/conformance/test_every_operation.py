@@ -7,21 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance import every_operation
-from tests.conformance.official_sdk import Account, Name, OfficialSDK, Refused, body
+from tests.conformance.official_sdk import Account, Name, OfficialSDK, Refused
 from tests.sandbox.sandbox_api import Api
 
 from clavichord.sandbox.serve import Running, running
 
 _OPERATIONS: dict[Name, int] = {"klaviyo-api-24": 334, "klaviyo-api-25": 423, "klaviyo-node-23": 334}
-
-
-def _write_review(account: Account, company: str) -> None:
-    """Visitors write reviews; the server's SDKs cannot."""
-    product = {"external_id": "p", "integration_key": "shopify"}
-    about = {"review_type": "review", "rating": 5, "title": "T", "content": "Good", "product": product}
-    review = body("review", email="ann@shop.test", author="Ann", **about)
-    reply = Api(account.base_url, account.key)("POST", "/client/reviews", review, query={"company_id": company})
-    assert reply.status == 202, reply.body
 
 
 def _walk(account: Account, calls: list[str], known: dict[str, str], served: Running) -> dict[str, Any]:
@@ -31,7 +22,7 @@ def _walk(account: Account, calls: list[str], known: dict[str, str], served: Run
     for call in calls:
         operation, _, label = call.partition(":")
         if operation == "get_reviews":
-            _write_review(account, known["account"])
+            every_operation.write_review(Api(account.base_url, account.key), known["account"])
         arguments, options = every_operation.arguments(catalogue, call, known)
         try:
             given = account.call(operation, *arguments, **options)

@@ -267,7 +267,7 @@ def compile_sql(
             clause = _placed(column.sql, f"{_COMPARISONS[condition.operator]} ?")
         else:
             parameters.append(reader(condition, value, column))
-            clause = _part(condition.operator, column.sql)
+            clause = f"has_part('{condition.operator}', {column.sql}, ?)"
         clauses.append(clause)
     return clauses, parameters
 
@@ -276,10 +276,11 @@ def _placed(sql: str, comparison: str) -> str:
     return sql.replace("{}", comparison) if "{}" in sql else f"{sql} {comparison}"
 
 
-def _part(operator: str, sql: str) -> str:
-    """`contains` and its kin; case does not matter (inferred)."""
+def has_part(operator: str, text: Any, part: str) -> bool:
+    """`contains` and its kin, as a function of the store; case does not matter, in any alphabet (inferred)."""
+    if text is None:
+        return False
+    whole, part = str(text).lower(), part.lower()
     if operator == "starts-with":
-        return f"instr(lower({sql}), lower(?)) = 1"
-    if operator == "ends-with":
-        return f"lower({sql}) LIKE '%' || lower(?)"
-    return f"instr(lower({sql}), lower(?)) > 0"
+        return whole.startswith(part)
+    return whole.endswith(part) if operator == "ends-with" else part in whole

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from clavichord.sandbox import cursors
-from clavichord.sandbox.filters import Column, compile_sql
+from clavichord.sandbox.filters import Column, compile_sql, has_part
 from clavichord.sandbox.query import Query
 from clavichord.spec import Operation
 
@@ -169,6 +169,7 @@ class Store:
             )
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{file}: cannot be opened: {error}") from error
+        self._db.create_function("has_part", 3, has_part, deterministic=True)
         self.execute = self._db.execute
         self.executemany = self._db.executemany
         self._in_memory = file == ":memory:"
