@@ -331,6 +331,7 @@ class Signature:
 
     def _attributes(self, schema: Mapping[str, Any], parts: list[str]) -> list[str]:
         nested: dict[str, str] = {}
+        named_only: list[str] = []
         for wire, found in schema.get("properties", {}).items():
             name, inner = argument(wire), self.shapes.follow(found)
             if wire == "id" and 'id="argument"' in parts:  # the cloning operations want it twice
@@ -339,6 +340,8 @@ class Signature:
             if inner.get("type") == "object" and "data" in inner.get("properties", {}):
                 many, entry = self._linkage(inner)
                 nested[name] = quoted(self._kind(entry))
+                if "attributes" not in entry["properties"]:
+                    named_only.append(name)
                 kind = "Sequence[str | Mapping[str, Any]] | Mapping[str, Any]" if many else "str | Mapping[str, Any]"
             else:
                 kind = self.shapes.python(inner, lenient=False)
@@ -349,6 +352,8 @@ class Signature:
             self._add(name, kind + (UNSET if kind == "Any" else CLEARED))
         if nested:
             parts.append(f"nested={dictionary(nested)}")
+        if named_only:
+            parts.append(f"named_only={names_tuple(named_only)}")
         return [argument(name) for name in schema.get("required", ())]
 
     def _relationships(self, schema: Mapping[str, Any], parts: list[str]) -> None:

@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,11 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What to send back. `cut` sends that many bytes of the body and closes; `reset` answers nothing, with a RST."""
+    """What to send back. `cut` sends that many bytes of the body and closes; `reset` answers nothing, with a RST.
+
+    `raw` is the whole answer, after which the connection is closed. `drip` is the pause between its single bytes, in
+    seconds. `early` answers before the body of the request is read, and closes.
+    """
 
     status: int = 200
     body: Any = b""
@@ -50,8 +55,13 @@ class Answer:
     reset: bool = False
     silent: bool = False
     zipped: bool = False
+    raw: bytes | None = None
+    drip: float = 0.0
+    early: bool = False
 
     def bytes(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
         body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         headers = dict(self.headers)
         if self.zipped:
@@ -72,6 +82,7 @@ class Scripted:
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -88,7 +99,14 @@ class Scripted:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
                 number = len(self._open)
-                threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+                self._threads.append(threading.Thread(target=self._serve, args=(connection, number), daemon=True))
+                self._threads[-1].start()
+
+    def all_closed(self, seconds: float = 2.0) -> bool:
+        """Whether the other side closes every connection that it has opened."""
+        for thread in self._threads:
+            thread.join(seconds)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
@@ -98,7 +116,9 @@ class Scripted:
                 while (header := stream.readline().strip()) != b"":
                     name, _, value = header.decode("latin-1").partition(":")
                     headers[name.lower()] = value.strip()
-                asked = Asked(method, target, headers, stream.read(int(headers.get("content-length", 0))), number)
+                early = isinstance(self.otherwise, Answer) and self.otherwise.early
+                body = b"" if early else stream.read(int(headers.get("content-length", 0)))
+                asked = Asked(method, target, headers, body, number)
                 with self._lock:
                     self.asked.append(asked)
                     answer = self.answers.pop(0) if self.answers else self.otherwise
@@ -110,6 +130,16 @@ class Scripted:
                 if answer.reset:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
-                connection.sendall(answer.bytes())
-                if answer.cut is not None:
+                if answer.drip:
+                    for byte in answer.bytes():
+                        connection.sendall(bytes([byte]))
+                        time.sleep(answer.drip)
+                else:
+                    connection.sendall(answer.bytes())
+                if answer.cut is not None or answer.raw is not None:
+                    return
+                if early:  # what is still under way would turn the close into a reset
+                    connection.shutdown(socket.SHUT_WR)
+                    while stream.read(65536):
+                        pass
                     return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from clavichord import AsyncKlaviyo, F, Klaviyo, NotFound, errors, has
+from clavichord import AsyncKlaviyo, F, Klaviyo, NotFound, Pacing, errors, has
 from clavichord.sandbox.serve import running
 
 KEY = "pk_0123456789abcdef0123456789abcdef01"
@@ -24,6 +27,16 @@ def base_url() -> Iterator[str]:
 def klaviyo(base_url: str) -> Iterator[Klaviyo]:
     with Klaviyo(KEY, base_url=base_url, retries=1) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def unpaced(base_url: str) -> Iterator[Klaviyo]:
+    with Klaviyo("pk_unpaced", base_url=base_url, retries=1, pacing=Pacing(enabled=False)) as made:
+        yield made
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(lambda t: t == t.strip())
+ZONES = st.builds(lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-720, 840))
 
 
 def test_a_profile_is_made_changed_found_and_read(klaviyo: Klaviyo) -> None:
@@ -83,6 +96,32 @@ def test_many_at_once(base_url: str) -> None:
             return [profile.id for profile in made]
 
     assert len(set(asyncio.run(run()))) == 40
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(TEXT, min_size=2, max_size=4, unique=True))
+def test_any_text_finds_what_has_it(unpaced: Klaviyo, names: list[str]) -> None:
+    made = {unpaced.profiles.upsert(external_id=name).id: name for name in names}
+    for profile_id, name in made.items():
+        (found,) = unpaced.profiles.get_profiles(filter=F.external_id == name)
+        assert (found.id, found.external_id) == (profile_id, name)
+    several = unpaced.profiles.get_profiles(filter=F.external_id.any(names))
+    assert {found.id for found in several} == set(made)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    when=st.datetimes(datetime(2020, 1, 2), datetime(2026, 1, 1), timezones=ZONES),  # noqa: DTZ001  # bounds
+)
+def test_any_aware_moment_finds_what_happened_then(unpaced: Klaviyo, when: datetime) -> None:
+    when = when.replace(microsecond=0)
+    person = unpaced.profiles.upsert(external_id=uuid.uuid4().hex)
+    unpaced.events.track("Found", profile=person.id, time=when)
+    mine = F.profile_id == person.id
+    (event,) = unpaced.events.get_events(filter=mine & (F.datetime >= when) & (F.datetime <= when))
+    assert event.datetime == when
+    later = when + timedelta(seconds=1)
+    assert list(unpaced.events.get_events(filter=mine & (F.datetime >= later))) == []
 
 
 def test_klaviyos_words_reach_the_caller(klaviyo: Klaviyo) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -83,8 +85,10 @@ def minimal(revision: str, op: Operation) -> tuple[dict[str, Any], dict[str, str
             inner = member(schema, "data")
             plural = inner.get("type") == "array"
             resource = {"type": member(follow(inner["items"]) if plural else inner, "type")["enum"][0]}
-            arguments[name] = [{"id": "N1", "attributes": {"a": 1}}] if plural else {"id": "N1", "attributes": {"a": 1}}
-            resource |= {"id": "N1", "attributes": {"a": 1}}
+            has = follow(inner["items"] if plural else inner).get("properties", {})
+            arguments[name] = ["N1"] if plural else "N1"
+            resource |= {"id": "N1"} if resource["type"] != "metric" else {"attributes": {"name": "N1"}}
+            resource |= {} if "attributes" in resource or "attributes" not in has else {"attributes": {}}
             expected["attributes"][wire] = {"data": [resource] if plural else resource}
         else:
             arguments[name] = expected["attributes"][wire] = smallest(schema)
@@ -318,7 +322,7 @@ def test_track_always_names_the_occurrence(server: Scripted, klaviyo: Klaviyo) -
         "value": 9.5,
         "unique_id": "o-1",
     }
-    assert second["profile"] == {"data": {"type": "profile", "id": "01PROFILE"}}
+    assert second["profile"] == {"data": {"type": "profile", "id": "01PROFILE", "attributes": {}}}
     assert len(second["unique_id"]) == 36
 
 
@@ -329,6 +333,89 @@ def test_upsert(server: Scripted, klaviyo: Klaviyo) -> None:
     assert server.asked[0].json["data"]["meta"] == {"patch_properties": {"append": {"tags": "x"}}}
     with pytest.raises(errors.ConfigurationError, match="one of email="):
         klaviyo.profiles.upsert(first_name="A")
+
+
+@pytest.mark.parametrize(
+    ("call", "pointer", "argument"),
+    [
+        (lambda k: k.profiles.create_profile(phone_number="1"), "/data/attributes/phone_number", "phone_number"),
+        (lambda k: k.profiles.create_profile(email="x"), "/data", ""),
+        (
+            lambda k: k.profiles.create_or_update_profile(email="x", patch_properties={"unset": 1}),
+            "/data/meta/patch_properties/unset",
+            "patch_properties.unset",
+        ),
+        (
+            lambda k: k.events.create_event(metric="m", properties={}, profile={"email": "x"}),
+            "/data/attributes/profile/data/attributes/email",
+            "profile.email",
+        ),
+        (lambda k: k.lists.add_profiles_to_list("L", profiles=["a", "b"]), "/data/1/id", "profiles[1]"),
+        (
+            lambda k: k.profiles.bulk_import_profiles(profiles=[{}], lists=["L"]),
+            "/data/relationships/lists/data/0/id",
+            "lists[0].id",
+        ),
+        (
+            lambda k: k.webhooks.create_webhook(
+                name="n", endpoint_url="u", secret_key="s", webhook_topics=["t"], description="d"
+            ),
+            "/data/relationships/webhook-topics/data/0",
+            "webhook_topics[0]",
+        ),
+        (lambda k: k.conversations.create_conversation_message(body_="x"), "/data/attributes/body", "body_"),
+        (lambda k: k.profiles.create_profile(body={"data": {}}), "/data/attributes/email", "email"),
+    ],
+)
+def test_an_errors_pointer_names_the_argument(
+    server: Scripted, klaviyo: Klaviyo, call: Any, pointer: str, argument: str
+) -> None:
+    entry = {"code": "invalid", "detail": "It is wrong.", "source": {"pointer": pointer}}
+    server.otherwise = Answer(400, {"errors": [entry]})
+    with pytest.raises(errors.InvalidRequest) as caught:
+        call(klaviyo)
+    assert caught.value.errors[0].argument == argument
+    assert (f"(argument {argument}" in str(caught.value)) == bool(argument)
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copied), copied.errors) == (str(caught.value), caught.value.errors)
+
+
+def test_a_moment_without_a_zone_is_refused_with_the_fix(server: Scripted, klaviyo: Klaviyo) -> None:
+    with pytest.raises(errors.ConfigurationError, match=r"time has no time zone .*replace\(tzinfo"):
+        klaviyo.events.create_event(metric="m", properties={}, profile={}, time=datetime(2026, 1, 1))  # noqa: DTZ001
+    assert server.asked == []
+
+
+def test_nested_attributes_are_read_when_asked_for(server: Scripted, klaviyo: Klaviyo) -> None:
+    attributes = {"location": {"city": "Paris"}, "properties": {"a": [1, {"b": None}]}}
+    server.otherwise = Answer(200, {"data": {"type": "profile", "id": "P", "attributes": attributes}})
+    found = klaviyo.profiles.get_profile("P")
+    assert found.location == {"city": "Paris"}
+    assert found.location is found.location
+    assert found.properties == attributes["properties"]
+    assert found.subscriptions is None
+    found.properties = {"mine": 1}
+    assert found.properties == {"mine": 1}
+    assert "'city': 'Paris'" in repr(found)
+
+
+def test_response_times(server: Scripted) -> None:
+    server.answers = [Answer(429, b"", {"Retry-After": "0"}), Answer(200, {"data": []}), Answer(503), Answer(200)]
+    with Klaviyo(KEY, base_url=server.base_url, retries=1, pacing=Pacing(enabled=False)) as klaviyo:
+        assert list(klaviyo.response_times()) == []
+        klaviyo.lists.get_lists().first()
+        klaviyo.lists.delete_list("L")
+        table = klaviyo.response_times()
+    rows = {row.operation: row for row in table}
+    assert {name: (row.attempts, row.throttled, row.failed) for name, row in rows.items()} == {
+        "get_lists": (2, 1, 0),
+        "delete_list": (2, 0, 1),
+    }
+    for row in table:
+        assert 0 < row.p50 <= row.p95 <= row.p99 <= row.longest
+    head, *lines = str(table).splitlines()
+    assert head.split() == ["operation", "attempts", "throttled", "failed", "p50", "p95", "p99", "longest"]
+    assert sorted(line.split()[0] for line in lines) == ["delete_list", "get_lists"]
 
 
 def test_importing_the_package_imports_no_transport_and_no_group() -> None:

@@ -349,6 +349,22 @@ def test_what_cannot_be_a_private_key_is_refused(key: str, says: str) -> None:
     assert not key.strip() or key not in str(caught.value)
 
 
+@pytest.mark.parametrize("query", ["a b", "a=ü", "a=1\r\nx: y", "a#b"])
+def test_a_query_as_text_must_be_encoded(server: Scripted, klaviyo: Klaviyo, query: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match="percent-encoded"):
+        klaviyo.send("get_lists", query=query)
+    assert server.asked == []
+
+
+def test_a_line_break_cannot_become_a_header(server: Scripted, klaviyo: Klaviyo) -> None:
+    with pytest.raises(errors.KlaviyoError):
+        klaviyo.request("POST", "/api/x", body=b"{}", content_type="text/plain\r\nx-evil: 1")
+    with pytest.raises(errors.ConfigurationError, match="method"):
+        klaviyo.request("GET / HTTP/1.1\r\nx: y", "/api/x")
+    klaviyo.request("GET", "/api/brand new/ü\r\nx: y")
+    assert [asked.target for asked in server.asked] == ["/api/brand%20new/%C3%BC%0D%0Ax:%20y"]
+
+
 def test_unknown_operations_are_refused_with_near_names(klaviyo: Klaviyo) -> None:
     with pytest.raises(errors.ConfigurationError, match="get_profiles"):
         klaviyo.send("get_profilse")

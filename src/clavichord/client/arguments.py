@@ -29,10 +29,14 @@ class Only(Struct, frozen=True):
 class Arguments:
     """What a call was given, by place."""
 
-    __slots__ = ("body", "content_type", "path", "query")
+    __slots__ = ("body", "content_type", "flat", "path", "query")
 
-    def __init__(self, path: Mapping[str, str], query: Query, body: Any, content_type: str) -> None:
+    def __init__(
+        self, path: Mapping[str, str], query: Query, body: Any = None, content_type: str = "", flat: bool = True
+    ) -> None:
         self.path, self.query, self.body, self.content_type = path, query, body, content_type
+        self.flat = flat
+        """the document was made of keywords"""
 
 
 _NOTHING: Mapping[str, Any] = {}
@@ -47,6 +51,12 @@ def wire_name(name: str) -> str:
     if found is None:
         return name
     return f"{found.group()[:-1].replace('_', '-')}[{name[found.end() :].replace('_', '-')}]"
+
+
+def _inside(parts: list[str]) -> str:
+    """`data`, `3`, `attributes`, `email` → `[3].email`."""
+    inner = [p for p in parts if p not in ("data", "attributes", "relationships")]
+    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in inner)
 
 
 class Plan:
@@ -74,6 +84,7 @@ class Plan:
         self._shape = only.body or body
         self._multipart = multipart
         self._needs = only.needs
+        self._names = frozenset(names)
         self._refusal = refusal
         self._elsewhere = {
             name: [r for r, other in revisions.items() if name in other.arguments]
@@ -114,17 +125,32 @@ class Plan:
             if name not in query:
                 raise ConfigurationError(f"{self.operation}: needs {name}= in revision {self.revision}")
         if not given and self._shape is None and not self._multipart:
-            return Arguments(path, query, None, "")
+            return Arguments(path, query)
         if "body" in given:
             if len(given) > 1:
                 others = ", ".join(n for n in given if n != "body")
                 raise ConfigurationError(
                     f"{self.operation}: body= is the whole document, so {others} cannot be given with it"
                 )
-            return Arguments(path, query, given["body"], "")
+            return Arguments(path, query, given["body"], flat=False)
         if self._shape is None:
             return Arguments(path, query, *multipart(self.operation, given))
-        return Arguments(path, query, document(self.operation, self._shape, path.get(self._id), given), "")
+        return Arguments(path, query, document(self.operation, self._shape, path.get(self._id), given))
+
+    def keyword(self, pointer: str) -> str:
+        """The argument that a place in the document was made of: `/data/2/id` → `profiles[2]`, "" if unknown."""
+        parts = pointer.strip("/").split("/")[1:]
+        if self._shape is None or not parts or not parts[0]:
+            return ""
+        if self._shape.linkage:
+            place = f"[{parts[0]}]" if parts[0].isdecimal() else ""
+            return self._shape.linkage + place
+        if parts[0] in ("attributes", "relationships", "meta") and len(parts) > 1:
+            name = parts[1].replace("-", "_")
+            known = name + "_" if name + "_" in self._names else name
+            if known in self._names:
+                return known + _inside(parts[2:])
+        return ""
 
     def _refuse_what_is_elsewhere(self, given: Mapping[str, Any]) -> None:
         for name in given:

@@ -33,6 +33,8 @@ class Body(Struct, frozen=True, dict=True):
     """keyword of a to-many relationship → JSON:API type"""
     nested: Mapping[str, str] = NONE
     """keyword of an attribute that holds resources → their JSON:API type"""
+    named_only: tuple[str, ...] = ()
+    """those of `nested` whose resources have no attributes"""
     meta: tuple[str, ...] = ()
     """keywords that go to `data.meta`"""
     attributes: bool = True
@@ -73,7 +75,8 @@ def document(operation: str, shape: Body, path_id: str | None, given: Mapping[st
             continue
         place, kind = what
         if place == "nested":
-            attributes[name.replace("_", "-")] = _nested(operation, name, kind, value)
+            bare = name in shape.named_only
+            attributes[name.replace("_", "-")] = _nested(operation, name, kind, value, bare)
         elif place == "one":
             linked = None if value is None else identifier(operation, name, kind, value)
             relationships[name.replace("_", "-")] = {"data": linked}
@@ -127,20 +130,20 @@ def _linkage(operation: str, shape: Body, given: Mapping[str, Any]) -> Any:
     return {**data, "meta": meta} if meta else data
 
 
-def _nested(operation: str, name: str, kind: str, value: Any) -> Any:
+def _nested(operation: str, name: str, kind: str, value: Any, bare: bool) -> Any:
     """Resources inside an attribute: `{"data": …}` as it is, plain dicts and ids wrapped."""
     if value is None or (isinstance(value, Mapping) and "data" in value):
         return value
     if isinstance(value, (Mapping, str)):
-        return {"data": _resource(operation, name, kind, value)}
+        return {"data": _resource(operation, name, kind, value, bare)}
     if isinstance(value, Sequence):
-        return {"data": [_resource(operation, name, kind, entry) for entry in value]}
+        return {"data": [_resource(operation, name, kind, entry, bare) for entry in value]}
     raise ConfigurationError(f"{operation}: {name} takes a dict or a list of dicts, not {value!r}")
 
 
-def _resource(operation: str, name: str, kind: str, value: Any) -> dict[str, Any]:
+def _resource(operation: str, name: str, kind: str, value: Any, bare: bool) -> dict[str, Any]:
     if isinstance(value, str):  # a metric goes by its name, everything else by its id
-        return {"type": kind, "attributes": {"name": value}} if kind == "metric" else {"type": kind, "id": value}
+        value = {"name": value} if kind == "metric" else {"id": value}
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{operation}: {name} takes dicts, not {value!r}")
     if "attributes" in value or "relationships" in value:
@@ -150,7 +153,7 @@ def _resource(operation: str, name: str, kind: str, value: Any) -> dict[str, Any
         if member in value:
             wrapped[member] = value[member]
     attributes = {n: v for n, v in value.items() if n not in ("id", "meta", "type") and v is not UNSET}
-    if attributes or "id" not in wrapped:
+    if attributes or not bare:
         wrapped["attributes"] = attributes
     return wrapped
 

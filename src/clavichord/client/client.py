@@ -15,6 +15,7 @@ from clavichord.client.ops import AsyncGroups, SyncGroups
 from clavichord.client.pacing import Budget, Pacing
 from clavichord.client.pages import walk
 from clavichord.client.routes import ad_hoc, named
+from clavichord.client.times import ResponseTimes, Stopwatch
 from clavichord.client.transports import AsyncTransport, Transport
 from clavichord.client.types import BASE_URL, Hook, Query, Response, Timeouts
 from clavichord.spec import REVISION
@@ -68,6 +69,7 @@ class _Client:
         self._timeouts = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
         if self._timeouts.connect <= 0 or self._timeouts.total <= 0:
             raise ConfigurationError(f"timeouts must be more than 0 s, not {self._timeouts}")
+        self._times = Stopwatch()
         self._core = Core(
             ApiKey(api_key) if isinstance(api_key, str) else api_key,
             base_url=base_url,
@@ -75,7 +77,7 @@ class _Client:
             retries=retries,
             max_wait=max_wait,
             pacing=pacing or Pacing(),
-            hooks=(log_call, *hooks(on_response)),
+            hooks=(log_call, self._times, *hooks(on_response)),
         )
         self._queue = event_queue
         self._queue_in_use: EventQueue | None = None
@@ -96,6 +98,10 @@ class _Client:
                     queue.bind(self, self._given if isinstance(self, Klaviyo) else None)
                     self._queue_in_use = queue
         return self._queue_in_use
+
+    def response_times(self) -> ResponseTimes:
+        """How long the answers to this client's calls took, by operation; `print` it for a table."""
+        return self._times.table()
 
     def __repr__(self) -> str:
         core = self._core

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
+
+from clavichord.client.lenient_json import loads
 
 
 class KlaviyoError(Exception):
@@ -60,10 +63,14 @@ class ErrorObject(Struct, frozen=True):
     meta: Mapping[str, Any] = {}
     id: str = ""
     """Klaviyo's id of this occurrence, for its support"""
+    keyword: str = ""
+    """the argument, where the call that was made knows it better than the pointer"""
 
     @property
     def argument(self) -> str:
         """`pointer` or `parameter` as the keyword argument it belongs to: `profiles[3].email`, "" if none."""
+        if self.keyword:
+            return self.keyword
         if self.parameter:
             return re.sub(r"\W+", "_", self.parameter).strip("_")
         parts = [p for p in self.pointer.split("/") if p not in ("", "data", "attributes", "relationships")]
@@ -107,6 +114,11 @@ class APIError(KlaviyoError):
     def code(self) -> str:
         """Klaviyo's code of the first error: `duplicate_profile`, "" if the answer had none."""
         return self.errors[0].code if self.errors else ""
+
+    def call_arguments(self, keyword: Callable[[str], str]) -> None:
+        """Names the arguments of the call in the errors: `keyword` knows the one for a pointer, or gives ""."""
+        self.errors = [replace(error, keyword=keyword(error.pointer)) for error in self.errors]
+        self.args = (*self.args[:2], self.errors, *self.args[3:])
 
     def advice(self) -> str:
         return self.fix
@@ -248,9 +260,17 @@ class RateLimited(APIError):
         self.daily = daily
         """the daily cap is used up"""
         self.sent = sent
+        self._raised = datetime.now(UTC)
+
+    @property
+    def free_at(self) -> datetime | None:
+        """When a request can succeed, None if unknown."""
+        return None if self.retry_after is None else self._raised + timedelta(seconds=self.retry_after)
 
     def advice(self) -> str:
         when = f"Free again in {self.retry_after:.0f} s" if self.retry_after is not None else "Try again later"
+        if self.free_at is not None and (self.retry_after or 0) >= 120:
+            when = f"Free again at {self.free_at:%Y-%m-%d %H:%M} UTC"
         if self.daily:
             return f"{when}: the daily cap of this operation is used up; all private keys of the account share it."
         return f"{when}; all private keys of an account share this limit."
@@ -298,8 +318,8 @@ def _text(value: Any) -> str:
 def error_objects(body: bytes) -> list[ErrorObject]:
     """The error objects of a body; [] if it has none that can be read."""
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        document = loads(body)
+    except ValueError:
         return []
     entries = document.get("errors") if isinstance(document, dict) else None
     found = []

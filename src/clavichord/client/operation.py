@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from clavichord.client.arguments import Only, Plan
 from clavichord.client.body import Body
 from clavichord.client.core import Core, Steps
-from clavichord.client.errors import ConfigurationError
+from clavichord.client.errors import APIError, ConfigurationError
 from clavichord.client.pages import AsyncPager, Page, Pager
 from clavichord.client.resource import (
     Identifier,
@@ -144,10 +144,16 @@ class One(Declared[P], Generic[P, T]):
 
     def steps(self, core: Core, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Steps[T]:
         """The call as a life-cycle, for a driver. Its arguments are checked when it is first run."""
-        given = self.plan(core.packaged).sort(args, kwargs)
-        response = yield from core.call(
-            self, path=given.path, query=given.query, body=given.body, content_type=given.content_type
-        )
+        plan = self.plan(core.packaged)
+        given = plan.sort(args, kwargs)
+        try:
+            response = yield from core.call(
+                self, path=given.path, query=given.query, body=given.body, content_type=given.content_type
+            )
+        except APIError as error:
+            if given.flat:
+                error.call_arguments(plan.keyword)
+            raise
         return self.decode(response)
 
 

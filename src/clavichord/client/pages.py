@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from clavichord.client.arguments import Arguments
 from clavichord.client.core import Steps
 from clavichord.client.errors import InvalidResponse
+from clavichord.client.lenient_json import REFUSED
 from clavichord.client.resource import Document, Resource
 from clavichord.client.types import Query, Response, Route
 
@@ -30,6 +31,8 @@ class _Linked(msgspec.Struct):
     links: Any = None
 
 
+_QUERY = "%=&+-._~!$'()*,;:@/?[]"
+"""what stays as it is in a query that is encoded already"""
 _links = msgspec.json.Decoder(_Linked)
 
 
@@ -37,12 +40,14 @@ def next_query(response: Response) -> str | None:
     """The query of the next page, still encoded; None on the last page. InvalidResponse if the body is not JSON."""
     try:
         links = _links.decode(response.body).links
-    except msgspec.DecodeError as error:
-        raise InvalidResponse.of(
-            response.operation, response.status, response.headers, response.body, str(error)
-        ) from None
+    except REFUSED:
+        document = response.json()
+        links = document.get("links") if isinstance(document, dict) else None
     link = links.get("next") if isinstance(links, dict) else None
-    return urlsplit(link).query or None if isinstance(link, str) else None
+    if not isinstance(link, str):
+        return None
+    query = link.partition("#")[0].partition("?")[2]
+    return quote(query, safe=_QUERY) or None
 
 
 def walk(query: Query | None) -> Generator[Query | None, Response, None]:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from clavichord.client.errors import InvalidResponse
+from clavichord.client.lenient_json import REFUSED, loads
 from clavichord.client.types import Response
 
 R = TypeVar("R", bound="Resource")
@@ -42,7 +43,7 @@ class _WhenRead:
             return self
         value = self._slot.__get__(model)
         if type(value) is Raw:
-            value = msgspec.json.decode(value)
+            value = loads(value)  # it was read once: this cannot fail
             self._slot.__set__(model, value)
         return value
 
@@ -259,15 +260,13 @@ def decode_one(response: Response, model: type[R]) -> R | None:
     document = Document(response)
     try:
         wire = _decoder(_Single, model).decode(response.body).data
-    except msgspec.ValidationError:
+    except REFUSED:
         data = document.tree.get("data", document)
         if data is None:
             return None
         if not isinstance(data, dict):
             raise unreadable(response, "it holds no single resource") from None
         return lenient(model, data, document, SINGLE)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(response, str(error)) from None
     if wire is None:
         return None
     made: R = wire.attributes if wire.attributes is not None else model()
@@ -280,13 +279,9 @@ def decode_many(response: Response, model: type[R]) -> list[R]:
     document = Document(response)
     try:
         wires = _decoder(_Collection, model).decode(response.body).data
-    except msgspec.ValidationError:
-        data = document.tree.get("data")
-        if not isinstance(data, list):
-            raise unreadable(response, "it holds no collection") from None
-        return [lenient(model, e if isinstance(e, dict) else {}, document, i) for i, e in enumerate(data)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(response, str(error)) from None
+    except REFUSED:
+        entries = enumerate(_collection(response, document))
+        return [lenient(model, e if isinstance(e, dict) else {}, document, i) for i, e in entries]
     found: list[R] = []
     for place, wire in enumerate(wires):
         made = wire.attributes
@@ -299,12 +294,27 @@ def decode_many(response: Response, model: type[R]) -> list[R]:
     return found
 
 
+def _collection(response: Response, document: Document) -> list[Any]:
+    data = document.tree.get("data")
+    if not isinstance(data, list):
+        raise unreadable(response, "it holds no collection") from None
+    return data
+
+
+def _identified(entry: Any) -> Identifier:
+    entry = entry if isinstance(entry, dict) else {}
+    return Identifier(*(entry[name] if isinstance(entry.get(name), str) else "" for name in ("type", "id")))
+
+
 def decode_identifier(response: Response) -> Identifier | None:
     """`{type, id}` of an answer, None if its data is null."""
     try:
         found: Identifier | None = _decoder(_Identified).decode(response.body).data
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(response, str(error)) from None
+    except REFUSED:
+        data = Document(response).tree.get("data", ())
+        if data is not None and not isinstance(data, dict):
+            raise unreadable(response, "it holds no single resource") from None
+        return None if data is None else _identified(data)
     return found
 
 
@@ -312,6 +322,6 @@ def decode_identifiers(response: Response) -> list[Identifier]:
     """Every `{type, id}` of a page."""
     try:
         found: list[Identifier] = _decoder(_Identifieds).decode(response.body).data
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(response, str(error)) from None
+    except REFUSED:
+        return [_identified(entry) for entry in _collection(response, Document(response))]
     return found

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import msgspec
-
 from clavichord.client.errors import TransportError
+from clavichord.client.lenient_json import loads
 from clavichord.client.pacing import PATIENCE
 from clavichord.client.types import Reply
 
@@ -66,6 +65,8 @@ REPEAT_SAFE_POSTS = frozenset(
 EVENT_POSTS = frozenset({"create_event", "bulk_create_events", "create_client_event", "bulk_create_client_events"})
 """Repeat-safe if every event carries a unique_id: Klaviyo drops a repeated one (FACTS §8.1)."""
 
+YEAR = 366 * 86400.0
+"""seconds: the longest that a server is believed when it asks to wait"""
 _HOPELESS = frozenset({501, 505, 506, 508, 510, 511})
 
 
@@ -76,8 +77,8 @@ def repeat_safe(operation: str, method: str, body: bytes | None) -> bool:
     if operation not in EVENT_POSTS or not body:
         return False
     try:
-        events = list(_events(msgspec.json.decode(body)))
-    except msgspec.DecodeError:
+        events = list(_events(loads(body)))
+    except ValueError:
         return False
     return bool(events) and all(event.get("unique_id") for event in events)
 
@@ -112,14 +113,14 @@ def retry_after(reply: Reply) -> float | None:
     text = reply.headers.get("retry-after", "").strip()
     try:
         seconds = float(text)
-        return seconds if 0 <= seconds < float("inf") else None
+        return min(seconds, YEAR) if 0 <= seconds < float("inf") else None
     except ValueError:
         pass
     try:
         moment = parsedate_to_datetime(text)
         here = parsedate_to_datetime(reply.headers["date"]) if "date" in reply.headers else datetime.now(UTC)
-        return max(0.0, (moment - here).total_seconds())
-    except (ValueError, TypeError):
+        return min(max(0.0, (moment - here).total_seconds()), YEAR)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

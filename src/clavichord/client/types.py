@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from clavichord.client.errors import InvalidResponse
+from clavichord.client.lenient_json import loads
 from clavichord.spec.types import Limit
 
 __all__ = [
@@ -131,8 +131,8 @@ class Response(Struct, frozen=True):
         if not self.body:
             return None
         try:
-            return msgspec.json.decode(self.body)
-        except msgspec.DecodeError as error:
+            return loads(self.body)
+        except ValueError as error:
             raise InvalidResponse.of(self.operation, self.status, self.headers, self.body, str(error)) from None
 
 

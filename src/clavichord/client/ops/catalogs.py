@@ -364,7 +364,9 @@ class _Catalogs(CatalogVerbs):
         "/api/catalog-item-bulk-delete-jobs",
         Limit(75, 750),
         CatalogItemBulkDeleteJob,
-        body=Body("catalog-item-bulk-delete-job", nested={"items": "catalog-item"}, required=("items",)),
+        body=Body(
+            "catalog-item-bulk-delete-job", nested={"items": "catalog-item"}, named_only=("items",), required=("items",)
+        ),
     )
     def bulk_delete_catalog_items(
         self,
@@ -476,7 +478,12 @@ class _Catalogs(CatalogVerbs):
         "/api/catalog-variant-bulk-delete-jobs",
         Limit(75, 750),
         CatalogVariantBulkDeleteJob,
-        body=Body("catalog-variant-bulk-delete-job", nested={"variants": "catalog-variant"}, required=("variants",)),
+        body=Body(
+            "catalog-variant-bulk-delete-job",
+            nested={"variants": "catalog-variant"},
+            named_only=("variants",),
+            required=("variants",),
+        ),
     )
     def bulk_delete_catalog_variants(
         self,
@@ -593,7 +600,10 @@ class _Catalogs(CatalogVerbs):
         Limit(75, 750),
         CatalogCategoryBulkDeleteJob,
         body=Body(
-            "catalog-category-bulk-delete-job", nested={"categories": "catalog-category"}, required=("categories",)
+            "catalog-category-bulk-delete-job",
+            nested={"categories": "catalog-category"},
+            named_only=("categories",),
+            required=("categories",),
         ),
     )
     def bulk_delete_catalog_categories(

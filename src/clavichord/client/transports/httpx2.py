@@ -35,6 +35,8 @@ class HTTPX2Transport:
                 follow_redirects=False,
                 timeout=received.limit,
             ) as answer:
+                if answer.is_stream_consumed:
+                    return _ready(answer)
                 for piece in answer.iter_raw():
                     received.add(piece)
                 return received.reply(answer)
@@ -65,6 +67,8 @@ class AsyncHTTPX2Transport:
                 follow_redirects=False,
                 timeout=received.limit,
             ) as answer:
+                if answer.is_stream_consumed:
+                    return _ready(answer)
                 async for piece in answer.aiter_raw():
                     received.add(piece)
                 return received.reply(answer)
@@ -95,8 +99,18 @@ class _Received:
             raise Timeout(f"no answer from {self._request.origin} within {self._timeouts.total:g} s")
 
     def reply(self, answer: httpx2.Response) -> Reply:
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(answer.status_code, headers, bytes(self._body))
+        return Reply(answer.status_code, _headers(answer), bytes(self._body))
+
+
+def _headers(answer: httpx2.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _ready(answer: httpx2.Response) -> Reply:
+    """The reply of a mock transport: it is read and unpacked already."""
+    headers = _headers(answer)
+    headers.pop("content-encoding", None)
+    return Reply(answer.status_code, headers, answer.content)
 
 
 def _failure(request: Request, timeouts: Timeouts, error: Exception) -> TransportError:
