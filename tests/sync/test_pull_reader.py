@@ -16,7 +16,8 @@ from clavichord.client.types import Response
 from clavichord.sync.pull.loader import Page
 from clavichord.sync.pull.reader import Reader, moment
 from clavichord.sync.pull.slices import Slices
-from clavichord.sync.pull.streams import EVENTS, iso
+from clavichord.sync.pull.stream import iso
+from clavichord.sync.pull.streams import EVENTS
 
 T0 = 1_700_000_000
 

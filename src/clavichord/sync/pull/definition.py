@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from clavichord.sync.definition import Block, Duration, Name, Place
 from clavichord.sync.documents import load
+from clavichord.sync.pull.streams import STREAMS
 
 HowOften = Literal["always", "hourly", "daily", "weekly"]
 HOW_OFTEN: dict[HowOften, int] = {"always": 0, "hourly": 3600, "daily": 86_400, "weekly": 7 * 86_400}
@@ -59,6 +60,10 @@ class Members(Block):
     of: list[Literal["lists"]] = Field(default=["lists"], min_length=1)
 
 
+class Snapshot(Block):
+    """Read whole every time; rows that are gone stay, with the time in `_removed`."""
+
+
 class Streams(Block):
     """What is pulled. `events:` with nothing behind it means its defaults."""
 
@@ -68,6 +73,38 @@ class Streams(Block):
     lists: Lists | None = None
     members: Members | None = None
     """who is on which list; reads the lists too"""
+    predictive_analytics: Snapshot | None = None
+    """Klaviyo's predictions for each profile: all of them every time, at 150 pages a minute"""
+    segments: Snapshot | None = None
+    segment_members: Snapshot | None = None
+    """who is in which segment; reads the segments too"""
+    campaigns: Snapshot | None = None
+    """of every channel, archived ones too"""
+    campaign_messages: Snapshot | None = None
+    """reads the campaigns too"""
+    flows: Snapshot | None = None
+    flow_actions: Snapshot | None = None
+    """reads the flows too"""
+    flow_messages: Snapshot | None = None
+    """reads the flows and their actions too"""
+    templates: Snapshot | None = None
+    universal_content: Snapshot | None = None
+    tag_groups: Snapshot | None = None
+    tags: Snapshot | None = None
+    forms: Snapshot | None = None
+    coupons: Snapshot | None = None
+    coupon_codes: Snapshot | None = None
+    """reads the coupons too"""
+    catalog_items: Snapshot | None = None
+    catalog_variants: Snapshot | None = None
+    catalog_categories: Snapshot | None = None
+    images: Snapshot | None = None
+    """hidden ones too"""
+    reviews: Snapshot | None = None
+    push_tokens: Snapshot | None = None
+    web_feeds: Snapshot | None = None
+    webhooks: Snapshot | None = None
+    accounts: Snapshot | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -79,17 +116,19 @@ class Streams(Block):
     @model_validator(mode="after")
     def _some(self) -> Streams:
         if not self.chosen:
-            raise PydanticCustomError("streams", "no stream is chosen: profiles, events, metrics, lists or members")
+            raise PydanticCustomError(
+                "streams", "no stream is chosen: profiles, events, metrics, lists, members, campaigns, …"
+            )
         return self
 
     @property
     def chosen(self) -> dict[str, Block]:
-        """Stream → its options, in the order of reading; `members` brings `lists` along."""
-        found = {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
-        if "members" in found:
-            found.setdefault("lists", Lists())
-            found["members"] = found.pop("members")
-        return found
+        """Stream → its options; a stream brings those along whose ids it needs."""
+        found = {name: getattr(self, name) for name in STREAMS if getattr(self, name) is not None}
+        for name in list(found):
+            while name := STREAMS[name].parents:
+                found.setdefault(name, Snapshot())
+        return {name: found[name] for name in STREAMS if name in found}
 
 
 class PullDefinition(Block):

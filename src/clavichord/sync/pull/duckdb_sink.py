@@ -19,7 +19,7 @@ import duckdb
 import msgspec
 
 from clavichord.sync.pull.sink import Counts, Cursor, Rows, SinkError
-from clavichord.sync.pull.streams import Column, Stream
+from clavichord.sync.pull.stream import Column, Stream
 
 MEMORY = "1GB"
 """what DuckDB may hold before it spills to disk"""
@@ -128,6 +128,7 @@ class DuckDBSink:
     def prepare(self, stream: Stream) -> Cursor:
         columns = [(c.name, c.type) for c in stream.columns]
         columns += [("raw", "JSON")] if stream.raw else []
+        columns += [("_removed", "TIMESTAMPTZ")] if stream.marks else []
         columns += [("_hash", "UUID"), ("_loaded", "TIMESTAMPTZ")]
         with self._transaction() as db:
             table = self._table(stream.table)
@@ -183,6 +184,7 @@ class DuckDBSink:
         self._db.execute(
             f"""create or replace temp table stage as
                 select * exclude (j, n){", j as raw" if stream.raw else ""},
+                       {"null::timestamptz as _removed," if stream.marks else ""}
                        md5({content})::uuid as _hash, now() as _loaded
                 from (select {columns}, j, n from (select from_json(j, {literal(_structure(stream.columns))}) as r, *
                       from (select unnest(from_json($rows, '["JSON"]')) as j, unnest(range($count)) as n{parent})))
@@ -192,15 +194,16 @@ class DuckDBSink:
         )
 
     def _merge(self, stream: Stream, read: int) -> Counts:
-        names = [c.name for c in stream.columns] + (["raw"] if stream.raw else []) + ["_hash", "_loaded"]
-        newer = ""
+        names = [c.name for c in stream.columns] + (["raw"] if stream.raw else [])
+        names += (["_removed"] if stream.marks else []) + ["_hash", "_loaded"]
+        newer, again = "", " or t._removed is not null" if stream.marks else ""
         if stream.version:
             version = quote(stream.version)
             newer = f" and (s.{version} >= t.{version} or s.{version} is null or t.{version} is null)"
         actions = self._db.execute(
             f"""merge into {self._table(stream.table)} t using stage s
                 on ({" and ".join(f"t.{quote(k)} = s.{quote(k)}" for k in stream.key)})
-                when matched and t._hash is distinct from s._hash{newer}
+                when matched and (t._hash is distinct from s._hash{again}){newer}
                     then update set {", ".join(f"{quote(n)} = s.{quote(n)}" for n in names)}
                 when not matched
                     then insert ({_names(names)}) values ({", ".join(f"s.{quote(n)}" for n in names)})
@@ -218,7 +221,12 @@ class DuckDBSink:
         with self._transaction() as db:
             if stream.sweep:
                 table, met, key = self._table(stream.table), _met(stream), _names(stream.key)
-                row = db.execute(f"delete from {table} where ({key}) not in (select ({key}) from {met})").fetchone()
+                gone = f"({key}) not in (select ({key}) from {met})"
+                if stream.marks:
+                    remove = f"update {table} set _removed = now() where _removed is null and {gone}"
+                else:
+                    remove = f"delete from {table} where {gone}"
+                row = db.execute(remove).fetchone()
                 removed = row[0] if row else 0
                 db.execute(f"delete from {met}")
             self._save(stream, cursor)
@@ -238,7 +246,8 @@ class DuckDBSink:
         return [
             key
             for (key,) in self._db.execute(
-                f"select {_names(stream.key)} from {self._table(stream.table)} order by 1"
+                f"select {_names(stream.key)} from {self._table(stream.table)}"
+                f"{' where _removed is null' if stream.marks else ''} order by 1"
             ).fetchall()
         ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clavichord.sync.pull.sink import Counts, Cursor, Rows, Sink
 from clavichord.sync.pull.slices import Slice, Slices
-from clavichord.sync.pull.streams import Stream
+from clavichord.sync.pull.stream import Stream
 
 BATCH_BYTES = 16_000_000
 WAITING_PAGES = 64

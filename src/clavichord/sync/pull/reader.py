@@ -17,7 +17,7 @@ from clavichord.spec import load
 from clavichord.sync.pull.loader import Page
 from clavichord.sync.pull.sink import Rows
 from clavichord.sync.pull.slices import Slice, Slices, Unsorted
-from clavichord.sync.pull.streams import Stream, Window
+from clavichord.sync.pull.stream import Stream, Window
 
 ROUND_TRIP = 1.0
 """seconds that a page may take and the budget is still used up: decides how many workers there are"""
@@ -103,7 +103,7 @@ class Reader:
                 if slice.fetched == reached:
                     raise
             except NotFound:
-                # A list that was deleted since the lists were read has no members.
+                # A list that was deleted since the lists were read has no members, a campaign no messages.
                 if not slice.parent or slice.fetched is not None:
                     raise
                 await self._deliver(slice, [], None, True)
@@ -112,7 +112,7 @@ class Reader:
     async def _walk(self, slice: Slice) -> bool:
         """Page after page from where the slice stands; False if a new walk is to take over, as the slice was cut."""
         slice.cut = False
-        query = dict(self._stream.query)
+        query = dict(self._stream.query) | ({"filter": slice.parent} if self._stream.filters else {})
         if self._window is not None:
             query |= self._window.query(slice.start, slice.hi)
         path = {"id": slice.parent} if self._stream.parents else {}

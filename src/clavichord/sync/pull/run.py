@@ -23,7 +23,8 @@ from clavichord.sync.pull.reader import Reader
 from clavichord.sync.pull.report import PullReport, StreamReport
 from clavichord.sync.pull.sink import Counts, Cursor, Reading, Sink
 from clavichord.sync.pull.slices import Slices
-from clavichord.sync.pull.streams import GRAIN, STREAMS, Stream
+from clavichord.sync.pull.stream import GRAIN, Stream
+from clavichord.sync.pull.streams import STREAMS
 from clavichord.sync.state import StateFolder
 
 SAFETY = 30
@@ -181,7 +182,9 @@ class Pull:
         if cursor.reading is not None and stream.live is not None and not self._full:
             mine.resumed = True
             await self._pass(stream, cursor, report, mine)
-        parents = await asyncio.to_thread(self._sink.keys, STREAMS[stream.parents]) if stream.parents else [""]
+        parents = list(stream.filters) or [""]
+        if stream.parents:
+            parents = await asyncio.to_thread(self._sink.keys, STREAMS[stream.parents])
         if self._full:
             cursor.high_water = None
         cursor.reading = next_reading(stream, cursor, options, parents, int(self._now().timestamp()))

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from clavichord.sync.mistakes import SyncError
 from clavichord.sync.pull.slices import Range
-from clavichord.sync.pull.streams import Stream
+from clavichord.sync.pull.stream import Stream
 
 
 class SinkError(SyncError):
@@ -84,7 +84,7 @@ class Sink(Protocol):
         """The newest second in `column` that is not after `until`."""
 
     def keys(self, stream: Stream) -> list[str]:
-        """All keys of the stream's table."""
+        """All keys of the stream's table that are still there in Klaviyo."""
 
     def record_run(self, run: str, report: Mapping[str, Any]) -> None:
         """A line in the destination's own table of runs; replaces the run's earlier line."""

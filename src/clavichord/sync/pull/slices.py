@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clavichord.sync.pull.streams import GRAIN
+from clavichord.sync.pull.stream import GRAIN
 
 Range = tuple[str, int | None, int | None]
 """parent, from (inclusive), to (exclusive), in unix seconds; None = open"""
