@@ -116,9 +116,7 @@ class Streams(Block):
     @model_validator(mode="after")
     def _some(self) -> Streams:
         if not self.chosen:
-            raise PydanticCustomError(
-                "streams", "no stream is chosen: profiles, events, metrics, lists, members, campaigns, …"
-            )
+            raise PydanticCustomError("streams", "no stream is chosen: profiles, events, lists, campaigns, …")
         return self
 
     @property

@@ -24,18 +24,20 @@ def _snapshot(
     numbers: str = "",
     json: str = "",
     related: str = "",
+    include: str = "",
     of: tuple[str, str] = ("", ""),
     filters: tuple[str, ...] = (),
 ) -> Stream:
     """A collection by its attributes' names, type by type; `page` 0: it has no pages. `related` are the resources a row
-    names one of; `of` is the stream whose ids fill the path, and the column that keeps them."""
+    names one of, `include` those of them that it names only where they are asked for; `of` is the stream whose ids fill
+    the path, and the column that keeps them."""
     parents, parent = of
 
     def columns() -> Iterator[Column]:
         yield ID
         if parent:
             yield Column(parent, "VARCHAR", ())
-        for relation in related.split():
+        for relation in (related + " " + include).split():
             yield Column(f"{relation.replace('-', '_')}_id", "VARCHAR", ("relationships", relation, "data", "id"))
         for type, names in (
             ("VARCHAR", text),
@@ -51,7 +53,9 @@ def _snapshot(
         table=name,
         operation=operation,
         key=("id",),
-        query=({"page[size]": str(page)} if page else {}) | ({"sort": sort} if sort else {}),
+        query=({"page[size]": str(page)} if page else {})
+        | ({"sort": sort} if sort else {})
+        | ({"include": ",".join(include.split())} if include else {}),
         parents=parents,
         filters=filters,
         sweep=True,
@@ -107,7 +111,7 @@ SNAPSHOTS: tuple[Stream, ...] = (
         of=("campaigns", "campaign_id"),
         times="created_at updated_at",
         json="definition send_times",
-        related="template image",
+        include="template image",
     ),
     _snapshot(
         "flows",
@@ -180,7 +184,6 @@ SNAPSHOTS: tuple[Stream, ...] = (
         of=("coupons", "coupon_id"),
         text="unique_code status",
         times="expires_at",
-        related="profile",
     ),
     _snapshot(
         "catalog_items",
@@ -195,7 +198,8 @@ SNAPSHOTS: tuple[Stream, ...] = (
     ),
     _snapshot(
         "catalog_variants",
-        "get_catalog_variants",
+        "get_variants_for_catalog_item",
+        of=("catalog_items", "item_id"),
         page=100,
         sort="created",
         text="external_id title description sku url image_full_url image_thumbnail_url",
@@ -203,7 +207,6 @@ SNAPSHOTS: tuple[Stream, ...] = (
         numbers="price inventory_quantity inventory_policy",
         times="created updated",
         json="images custom_metadata",
-        related="item",
     ),
     _snapshot(
         "catalog_categories",
@@ -234,7 +237,6 @@ SNAPSHOTS: tuple[Stream, ...] = (
         flags="verified",
         times="created updated",
         json="status images product public_reply",
-        related="item",
     ),
     _snapshot(
         "push_tokens",
@@ -243,7 +245,7 @@ SNAPSHOTS: tuple[Stream, ...] = (
         text="token vendor platform enablement_status background",
         times="created recorded_date",
         json="metadata",
-        related="profile",
+        include="profile",
     ),
     _snapshot(
         "web_feeds",
