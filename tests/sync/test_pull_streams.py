@@ -73,6 +73,7 @@ class Shop(NamedTuple):
 
     def truth(self) -> dict[str, list[tuple[str, ...]]]:
         """Stream → what the API's pages give: the ids, or parent and id."""
+        found: dict[str, list[tuple[str, ...]]]
         found = {name: [(id,) for id in self.ids(operation)] for name, operation in PLAIN.items()}
         for name, (operation, filters) in FILTERED.items():
             found[name] = [(id,) for f in filters for id in self.ids(operation, filter=f)]
