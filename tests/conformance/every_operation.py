@@ -12,7 +12,7 @@ from tests.conformance import minimal
 from tests.conformance.official_sdk import body, ref, refs
 from tests.sandbox.sandbox_api import Api
 
-from clavichord.spec import Catalogue
+from clavichord.spec import REVISION, Catalogue, Operation, load
 
 CUSTOM = "$custom:::$default:::"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
@@ -341,6 +341,15 @@ def write_review(api: Api, company: str) -> None:
     review = body("review", email="ann@shop.test", author="Ann", **about)
     reply = api("POST", "/client/reviews", review, query={"company_id": company})
     assert reply.status == 202, reply.body
+
+
+def own(revision: str) -> list[Operation]:
+    """The operations of a revision, of a newer one those that the stable one does not have with the same body."""
+    stable = load().operations
+    operations = load(revision).operations.values()
+    if revision == REVISION:
+        return list(operations)
+    return [one for one in operations if one.id not in stable or one.body != stable[one.id].body]
 
 
 def calls(catalogue: Catalogue, methods: frozenset[str]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
@@ -177,8 +176,8 @@ def _review(engine: Engine, task: Task) -> None:
 
 def _decision(business: Mapping[str, Any]) -> tuple[str, list[dict[str, str]]]:
     """Status of a registration after its review, and why."""
-    website = business["business_website"]
-    if urlsplit(website if "//" in website else f"//{website}").hostname == inferred.REJECTED_WEBSITE:
+    host = business["business_website"].rpartition("//")[2].partition("/")[0].partition(":")[0]
+    if host.lower() == inferred.REJECTED_WEBSITE:
         return "rejected", [{"detail": inferred.REJECTION}]
     names = ["business_registration_country", "business_registration_authority", "business_registration_number"]
     if business["business_type"] == "SOLE_PROPRIETOR" and business.get(names[0]) == "US":
