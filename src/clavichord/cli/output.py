@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from clavichord.sync.progress import Progress
-from clavichord.sync.pull.run import PullProgress
+if TYPE_CHECKING:
+    from clavichord.sync.progress import Progress
+    from clavichord.sync.pull.run import PullProgress
 
 PLAIN_EVERY = 10.0
 """seconds between progress lines where there is no terminal"""
@@ -32,6 +30,21 @@ def as_json(data: Mapping[str, Any]) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def columns(rows: list[dict[str, str]], widest: int = 40) -> Iterator[str]:
+    """Rows under their headings; columns that are empty throughout are left out, long values are cut."""
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if value)
+    widths = {name: min(widest, max(len(name), *(len(row.get(name, "")) for row in rows))) for name in names}
+
+    def line(values: Mapping[str, str]) -> str:
+        cut = {n: v if len(v) <= widest else v[: widest - 1] + "…" for n, v in values.items()}
+        return "  ".join(f"{cut.get(name, ''):<{width}}" for name, width in widths.items()).rstrip()
+
+    if names:
+        yield line({name: name for name in names})
+        for row in rows:
+            yield line({name: row.get(name, "").replace("\n", " ") for name in names})
+
+
 def duration(seconds: float) -> str:
     """`8s`, `2m14s`, `1h05m`."""
     whole = int(seconds)
@@ -44,6 +57,9 @@ class Display:
     """One line that follows a run: redrawn on a terminal, else printed at each phase and every ten seconds."""
 
     def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
         self.name = name
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
@@ -73,6 +89,8 @@ class Display:
     def _show(self, phase: str, parts: list[str]) -> None:
         text = f"{self.name}: {phase:<10} " + " · ".join(part for part in parts if part)
         if self._console.is_terminal:
+            from rich.text import Text
+
             self._live.update(Text(text, overflow="ellipsis", no_wrap=True))
             return
         now = time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clavichord.cli.failures import keep_secret, log_to
+from clavichord.cli.folder import A_KEY, NAME, around_here
 from clavichord.client.auth import Auth
 from clavichord.client.client import AsyncKlaviyo
 from clavichord.client.journal import Journal
@@ -22,8 +23,6 @@ from clavichord.sync.state import StateFolder
 if TYPE_CHECKING:
     from clavichord.client.oauth import OAuth
 
-NAME = "clavichord.yaml"
-A_KEY = ("pk_…", "a private key: Klaviyo > Settings > API keys")
 A_CLIENT_SECRET = ("…", "the secret of the app: Klaviyo > Integrations > Developers > Manage apps")
 AN_APP = "oauth: {main: {client_id: …, client_secret: env:KLAVIYO_CLIENT_SECRET, scopes: [profiles:read]}}"
 SUFFIXES = (".yaml", ".yml")
@@ -33,14 +32,6 @@ SUFFIXES = (".yaml", ".yml")
 class Project:
     folder: Path
     settings: ProjectFile
-
-    @classmethod
-    def around(cls, given: Path | None) -> Project | None:
-        """The same; None if none was named and there is none."""
-        here = Path.cwd()
-        if given is None and not any((folder / NAME).is_file() for folder in (here, *here.parents)):
-            return None
-        return cls.find(given)
 
     @classmethod
     def find(cls, given: Path | None) -> Project:
@@ -168,13 +159,13 @@ def _locate(given: Path | None) -> Path:
                 f"{file}: no such file", f"a project is a folder with a {NAME}; `clavichord init` makes one"
             )
         return file.resolve()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / NAME).is_file():
-            return folder / NAME
-    raise SyncError(
-        f"no {NAME} in {here} or above it", "`clavichord init` starts a project here, --project names another folder"
-    )
+    found = around_here()
+    if found is None:
+        raise SyncError(
+            f"no {NAME} in {Path.cwd()} or above it",
+            "`clavichord init` starts a project here, --project names another folder",
+        )
+    return found
 
 
 def read(file: Path, shown: str) -> str:

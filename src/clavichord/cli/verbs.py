@@ -20,6 +20,8 @@ VERBS = {
     "dlq": "Rows that could not be delivered: list, show, send again, drop.",
     "consent": "Show, export and verify what was done about people's consent.",
     "erase": "Erase people in Klaviyo and here, for good.",
+    "api": "Send any request to Klaviyo.",
+    "ops": "Search Klaviyo's operations; show how long they take here.",
     "auth": "Connect accounts by OAuth, and see whether every account can be used.",
     "sandbox": "Serve a Klaviyo on this machine to practise on.",
     "version": "Print the versions that matter in a bug report.",

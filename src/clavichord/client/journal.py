@@ -117,6 +117,7 @@ class Journal:
         with self._lock:
             if not self._rows:
                 self._due = time.monotonic() + LATE
+                _unwritten.add(self)
             self._rows.append(row)
             if len(self._rows) >= BUFFER or time.monotonic() >= self._due:
                 self._write()
@@ -147,6 +148,7 @@ class Journal:
         rows, self._rows = self._rows, []
         if not rows:
             return
+        _unwritten.discard(self)
         try:
             db = self._opened()
             db.execute("begin immediate")
@@ -213,13 +215,15 @@ def table(times: Iterable[ResponseTimes]) -> list[str]:
 
 
 _live: weakref.WeakSet[Journal] = weakref.WeakSet()
+_unwritten: set[Journal] = set()
+"""held until they are written, whoever else has let go of them"""
 _inherited: list[Any] = []
 """connections of a parent process: closing them here would harm it"""
 
 
 @atexit.register
 def _at_exit() -> None:
-    for journal in list(_live):
+    for journal in list(_unwritten):
         journal.close()
 
 
@@ -227,6 +231,7 @@ def _after_fork_in_child() -> None:
     for journal in list(_live):
         _inherited.append(journal._db)
         journal._begin()
+    _unwritten.clear()
 
 
 if hasattr(os, "register_at_fork"):
