@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from clavichord.cli.folder import NAME
 from clavichord.cli.legacy import parse, store
 from clavichord.cli.output import results
-from clavichord.cli.project import NAME, Project
+from clavichord.cli.project import Project
 from clavichord.sync.documents import load_sync
 from clavichord.sync.mistakes import SyncError
 
