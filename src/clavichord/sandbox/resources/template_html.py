@@ -31,16 +31,18 @@ def runs(markup: str) -> Iterator[tuple[str, str]]:
     """(tag, piece) of everything in the markup, in its order. Text has no tag; what is between `<head>`, `<script>`,
     `<style>` or `<title>` and its end belongs to the tag."""
     text = at = 0
-    while (start := markup.find("<", at)) >= 0 and (end := markup.find(">", start)) >= 0:
+    while (start := markup.find("<", at)) >= 0:
         name = _NAME.match(markup, start + 1)
-        if name is None and markup[start + 1] not in "!?":
+        if name is None and not markup.startswith(("!", "?"), start + 1):
             at = start + 1
             continue
+        if (end := markup.find(">", start)) < 0:
+            break
         if start > text:
             yield "", markup[text:start]
         tag = name[1].lower() if name is not None else "!"
         at = end + 1
-        if tag in _HIDDEN and markup[start + 1] != "/":
+        if tag in _HIDDEN and not markup.startswith("/", start + 1):
             closing = re.compile(rf"</{tag}\s*>", re.IGNORECASE).search(markup, at)
             at = closing.end() if closing is not None else len(markup)
         yield tag, markup[start:at]
