@@ -12,7 +12,9 @@ KEY = "pk_" + "b" * 34
 
 @contextmanager
 def sandbox(*options: str, limits: str) -> Iterator[str]:
-    """Starts `clavichord sandbox`; gives its base URL."""
+    """Starts `clavichord sandbox`; gives its base URL. No gzip: not every client asks for it, and all are to read the
+    same bytes."""
+    options = ("--no-gzip", *options)
     command = [sys.executable, "-m", "clavichord", "sandbox", "--port", "0", "--limits", limits, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -213,7 +213,8 @@ def filter_rules(declared: Schema) -> list[Facts]:
         value = rule.get("value") or {}
         facts = {"field": name, **rule["operators"]}
         kind_of_value = value.get("format") or value.get("type") or "string"
-        rules.append(facts | ({"type": kind_of_value} if kind_of_value != "string" else {}))
+        facts |= {"type": kind_of_value} if kind_of_value != "string" else {}
+        rules.append(facts | ({"values": value["enum"]} if "enum" in value else {}))
     return rules
 
 

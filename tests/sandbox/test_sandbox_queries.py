@@ -80,6 +80,26 @@ def test_cursors_as_the_official_sdks_send_them(api: Api) -> None:
         assert (reply.status, reply.ids) == (200, ids[2:])
 
 
+def test_a_cursor_leads_nowhere_but_where_it_came_from(api: Api) -> None:
+    ids = fill(api, 4)
+    lists = [api.list(name) for name in "ab"]
+    for one in lists:
+        api.join(one, *ids)
+    by = "greater-than(created,2020-01-01T00:00:00Z)"
+    asked = {"filter": by, "sort": "-email", "page[size]": "1"}
+    cursor = api.get("/api/profiles", **asked).json["links"]["next"].rpartition("=")[2]
+    again = {**asked, "page[size]": "2", "fields[profile]": "email", "page[cursor]": cursor}
+    assert api.get("/api/profiles", **again).ids == ids[2:0:-1]
+    for other in ({"sort": "email"}, {"sort": "created"}, {"filter": by.replace("2020", "2021")}):
+        reply = api.get("/api/profiles", **(again | other))
+        assert (reply.status, [at for at, _ in reply.faults]) == (400, ["page_cursor"]), other
+    members = f"/api/lists/{lists[0]}/profiles"
+    cursor = api.get(members, **{"page[size]": "1"}).json["links"]["next"].rpartition("=")[2]
+    assert api.get(members, **{"page[cursor]": cursor}).status == 200
+    for path in (f"/api/lists/{lists[1]}/profiles", f"/api/lists/{lists[0]}/relationships/profiles", "/api/profiles"):
+        assert api.get(path, **{"page[cursor]": cursor}).status == 400, path
+
+
 @pytest.mark.parametrize(
     "cursor", ["", "=", "x", "%%%", "bnVsbA", "W10", "http://[", "https://x/?a=b", "A" * 5000, "\u0000"]
 )

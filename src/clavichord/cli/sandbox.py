@@ -40,6 +40,7 @@ def _keys(given: tuple[str, ...]) -> dict[str, list[str] | None]:
     "--job-delay", default=0.2, type=click.FloatRange(0), help="Seconds until accepted work is done.", show_default=True
 )
 @click.option("--latency", default=0.0, type=click.FloatRange(0), help="Milliseconds added to every answer.")
+@click.option("--gzip/--no-gzip", default=True, help="Compress answers for clients that take it.", show_default=True)
 @click.option("--link-base", default="https://a.klaviyo.com", help="Start of every link in answers.", show_default=True)
 @click.option("--key", "keys", multiple=True, metavar="pk_x[:SCOPE,…]", help="Declares a key; others are then refused.")
 @click.option(
@@ -67,6 +68,7 @@ def command(
     seed: str | None,
     job_delay: float,
     latency: float,
+    gzip: bool,
     link_base: str,
     keys: tuple[str, ...],
     quirks: Quirks,
@@ -90,6 +92,7 @@ def command(
         link_base=link_base,
         job_delay=job_delay,
         latency=latency,
+        gzip=gzip,
         quirks=quirks,
     )
     if seed is not None:

@@ -64,6 +64,8 @@ class Options(TypedDict, total=False):
     latency: float
     """milliseconds added to every answer"""
     clock: VirtualClock
+    gzip: bool
+    """answers are compressed for clients that take it; True"""
     seed: str | Path
     """a seed file, or `demo`: an empty sandbox begins with it, a reset goes back to it"""
     quirks: Quirks
@@ -104,6 +106,7 @@ class Sandbox:
         self._gates = Gates(self.clock, self.releases, self.keyring, self.limits, self.journal, self.open)
         self.snapshots = Snapshots(self.engine, self.clock, self.keyring)
         self.latency = options.get("latency", 0)
+        self._gzip = options.get("gzip", True)
         self.quirks = quirks
         self._seen: set[str] = set()
         self._in_tests = "PYTEST_VERSION" in os.environ
@@ -226,6 +229,8 @@ class Sandbox:
         began = time.perf_counter()
         reply = self._answer(request)
         self._record(request, reply, began)
+        if self._gzip:
+            wire.pack(reply, request.headers)
         return reply
 
     async def _disturbed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,6 +246,8 @@ class Sandbox:
             reply = self._injected(request, fault, Reply(0))
         reply = reply or self._answer(request, fault)
         self._record(request, reply, began)
+        if self._gzip:
+            wire.pack(reply, request.headers)
         if fault is not None and fault.connection in ("reset", "lost"):
             await wire.reset(scope, receive)
         elif fault is not None and fault.connection == "torn":

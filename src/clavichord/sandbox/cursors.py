@@ -20,12 +20,14 @@ FILTERS = "<Filters: "
 
 
 class Position(NamedTuple):
-    """The last row of a page in reading order, `[value it was sorted by, id, forward]` on the wire: the form that
-    was recorded for events (FACTS §4.6)."""
+    """The last row of a page in reading order, `[value it was sorted by, id, forward, mark]` on the wire: the form that
+    was recorded for events (FACTS §4.6), and the mark."""
 
     value: str | int | float
     id: str
     forward: bool
+    mark: int = 0
+    """of what was asked for: a cursor leads nowhere else"""
 
 
 def encode(position: Position) -> str:
@@ -51,5 +53,5 @@ def decode(given: str, parameter: str = "page[cursor]") -> Position | None:
     return position
 
 
-def bad_cursor() -> Refusal:
-    return invalid(inferred.CURSOR, parameter="page_cursor")
+def bad_cursor(text: str = inferred.CURSOR) -> Refusal:
+    return invalid(text, parameter="page_cursor")

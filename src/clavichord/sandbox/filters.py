@@ -174,6 +174,7 @@ def check(conditions: Sequence[Condition], rules: Sequence[FilterRule]) -> None:
                 parameter="filter",
             )
         _check_form(condition, rule)
+        _check_values(condition, rule)
 
 
 def _check_form(condition: Condition, rule: FilterRule) -> None:
@@ -188,6 +189,12 @@ def _check_form(condition: Condition, rule: FilterRule) -> None:
             raise _bad_value(condition, "one value")
     elif name not in rule.single and name != "equals":  # equals(email,"x") on members: listed with lists only, yet live
         raise _bad_value(condition, "a list of values")
+
+
+def _check_values(condition: Condition, rule: FilterRule) -> None:
+    given = condition.value if isinstance(condition.value, list) else [condition.value]
+    if rule.values and any(one is not None and one.text not in rule.values for one in given):
+        raise _bad_value(condition, f"one of {', '.join(rule.values)}")
 
 
 def _bad_value(condition: Condition, expected: str) -> Refusal:

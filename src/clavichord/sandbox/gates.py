@@ -112,7 +112,8 @@ class Gates:
             raise service(501, "not_implemented", "Not implemented.", text)
         if caller.account:
             self._open(caller.account)
-        asked = query.read(request.query, operation, _PAGES.get(operation.id, _PAGE))
+        path_id = next(iter(parameters.values()), "")
+        asked = query.read(request.query, operation, _PAGES.get(operation.id, _PAGE), path_id)
         data = payload.read(release.engine.bodies, operation, request.headers, request.body) if operation.body else None
         call = Call(
             engine=release.engine,
@@ -120,7 +121,7 @@ class Gates:
             account=caller.account,
             now=self._clock.now(),
             path=request.path,
-            id=next(iter(parameters.values()), ""),
+            id=path_id,
             query=asked,
             data=watched(data) if self._journal.watching else data,
         )

@@ -63,6 +63,8 @@ REVISION_TOO_OLD: Final = "Revision '{given}' is before the earliest available; 
 SCOPE_MISSING: Final = "Your API key is missing the required scope: {scopes}."
 PAGE_SIZE: Final = "Page size must be an integer between {min} and {max}."
 CURSOR: Final = "Invalid cursor."
+CURSOR_ELSEWHERE: Final = "Invalid cursor: it belongs to another endpoint, sort or filter."
+"""That such a cursor is refused, too."""
 SORT: Final = "'{given}' is not an allowed sort parameter.  Allowed parameters are {allowed}"
 FIELD: Final = "'{given}' is not a valid field for the resource '{type}'."
 FILTER_SYNTAX: Final = "Invalid filter: {problem} at position {position}."

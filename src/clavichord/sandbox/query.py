@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
+from zlib import crc32
 
 from clavichord.sandbox import cursors, filters, inferred
 from clavichord.sandbox.errors import invalid
@@ -32,11 +33,19 @@ class Query:
     """`include` was sent, so `included` is answered, empty or not"""
     size: int = 0
     cursor: cursors.Position | None = None
+    subject: str = ""
+    """the id that the path names"""
 
     def wants(self, type_name: str, attribute: str) -> bool:
         """An attribute that is only answered when it is asked for."""
         named = (*self.additional.get(type_name, ()), *self.fields.get(type_name, ()))
         return any(name == attribute or name.startswith(attribute + ".") for name in named)
+
+    def mark(self, operation: Operation) -> int:
+        """Tells cursors apart: by operation, what its path names, sort and filter (inferred); page sizes and fields may
+        change on the way."""
+        asked = (operation.id, self.subject, self.sort, self.descending, self.conditions)
+        return crc32(repr(asked).encode("utf-8", "replace"))
 
     def encoded(self, cursor: str | None = None, parameter: str = "page[cursor]") -> str:
         """Percent-encoded as in recorded links, spaces as `+` (FACTS §3); with another cursor, or as it came."""
@@ -46,14 +55,15 @@ class Query:
         return urlencode(pairs)
 
 
-def read(raw: bytes, operation: Operation, page_size: int) -> Query:
+def read(raw: bytes, operation: Operation, page_size: int, subject: str = "") -> Query:
     """Reads a query string; `page_size` is for collections whose operation has no page[size]. Refusal (400)."""
+    size = operation.page_size.default if operation.page_size else page_size
     if not raw and not operation.filter_required:
-        return Query([], size=operation.page_size.default if operation.page_size else page_size)
+        return Query([], size=size, subject=subject)
     if raw.count(b"&") >= _MAX_PARAMETERS:
         raise invalid(f"At most {_MAX_PARAMETERS} query parameters are read.", parameter="")
     pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
-    query = Query(pairs, size=operation.page_size.default if operation.page_size else page_size)
+    query = Query(pairs, size=size, subject=subject)
     for name, value in pairs:
         _read_one(query, operation, name, value)
     if operation.filter_required and not query.conditions:

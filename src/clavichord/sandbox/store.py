@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from clavichord.sandbox import cursors
+from clavichord.sandbox import cursors, inferred
 from clavichord.sandbox.filters import Column, compile_sql, has_part
 from clavichord.sandbox.query import Query
 from clavichord.spec import Operation
@@ -261,16 +261,18 @@ class Store:
         descending = query.descending if query.sort else source.sort.startswith("-")
         key = sort or source.id
         clauses, parameters = compile_sql(query.conditions, operation.filters, source.filters)
-        position = query.cursor
+        position, mark = query.cursor, query.mark(operation)
+        if position is not None and position.mark != mark:
+            raise cursors.bad_cursor(inferred.CURSOR_ELSEWHERE)
         forward = position is None or position.forward
         ascending = forward is not descending
         if position is not None:
-            mark = ">" if ascending else "<"
+            beyond = ">" if ascending else "<"
             if key == source.id:
-                clauses.append(f"{key} {mark} ?")
+                clauses.append(f"{key} {beyond} ?")
                 parameters.append(position.id)
             else:
-                clauses.append(f"({key}, {source.id}) {mark} (?, ?)")
+                clauses.append(f"({key}, {source.id}) {beyond} (?, ?)")
                 parameters += [position.value, position.id]
         where = " AND ".join([source.where, *clauses])
         order = ", ".join(f"{column} {'ASC' if ascending else 'DESC'}" for column in dict.fromkeys((key, source.id)))
@@ -282,10 +284,10 @@ class Store:
             rows.reverse()
         if not rows:
             return Page(rows, None, None)
-        after = _cursor(rows[-1], True) if more or not forward else None
-        before = _cursor(rows[0], False) if (position is not None if forward else more) else None
+        after = _cursor(rows[-1], True, mark) if more or not forward else None
+        before = _cursor(rows[0], False, mark) if (position is not None if forward else more) else None
         return Page(rows, after, before)
 
 
-def _cursor(row: tuple[Any, ...], forward: bool) -> str:
-    return cursors.encode(cursors.Position(row[-1], row[0], forward))
+def _cursor(row: tuple[Any, ...], forward: bool, mark: int) -> str:
+    return cursors.encode(cursors.Position(row[-1], row[0], forward, mark))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+_WORTH_PACKING = 1000
+"""bytes"""
 
 TRANSPORT = "clavichord.transport"
 """scope key: the server's side of the connection, where a server lets it be broken (`serve` does)"""
@@ -64,6 +70,21 @@ async def read(scope: Scope, receive: Receive, keep: int, drain: int) -> Request
 def request(scope: Scope, body: bytes) -> Request:
     raw_path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
     return Request(scope["method"], raw_path, scope["path"], scope["query_string"], dict(scope["headers"]), body)
+
+
+def pack(reply: Reply, headers: Mapping[bytes, bytes]) -> None:
+    """Compresses an answer that is worth it for a client that takes gzip."""
+    if len(reply.body) >= _WORTH_PACKING and _takes_gzip(headers.get(b"accept-encoding", b"")):
+        reply.body = gzip.compress(reply.body, 1)
+        reply.headers += ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+
+
+@lru_cache(maxsize=256)
+def _takes_gzip(accepted: bytes) -> bool:
+    codings = (one.partition(b";") for one in accepted.lower().split(b","))
+    weights = {name.strip(): rest.replace(b" ", b"") for name, _, rest in codings}
+    weight = weights.get(b"gzip", weights.get(b"*"))
+    return weight is not None and re.fullmatch(rb"q=0(\.0*)?", weight) is None
 
 
 def finish(reply: Reply) -> None:

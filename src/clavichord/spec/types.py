@@ -43,6 +43,8 @@ class FilterRule(Struct, frozen=True, omit_defaults=True):
     """operators without a value: `has(field)`"""
     type: str = "string"
     """string | number | integer | boolean | date-time | object …: the literal's type as the spec states it"""
+    values: tuple[str, ...] = ()
+    """the only values that it takes, () = any"""
 
 
 class Caps(Struct, frozen=True, omit_defaults=True):
