@@ -455,6 +455,7 @@ def send(world: World, record: dict[str, Any]) -> Reply:
     base = path.split("/")[2]
     if record["status"] == 404:
         none = quote(f"{PREFIX}none", safe="") if base.startswith("catalog-") and "jobs" not in base else NONE
+        none = "1" if base == "flow-actions" else none
         return world.api.get(path.replace("{id}", none).replace("{job_id}", none), **record["query"])
     return world.api.get(path.replace("{id}", world.ids()[base]() if "{id}" in path else ""), **world.filled(record))
 

@@ -88,7 +88,7 @@ _COLUMNS = "r.id, r.attributes"
 
 def missing(type_name: str, resource_id: str, operation: str = "") -> Refusal:
     wording = _MISSING_IN.get(operation) or _MISSING.get(type_name, inferred.MISSING)
-    return not_found(wording.format(resource_id, type=type_name))
+    return not_found(wording.format(resource_id, type=type_name, a="An" if type_name[0] in "aeiou" else "A"))
 
 
 def load(store: Store, account: str, type_name: str, resource_id: str) -> dict[str, Any] | None:

@@ -73,7 +73,7 @@ FILTER_VALUE: Final = "{given} is not a valid value for '{field}': {expected} is
 REQUIRED: Final = "'{name}' is a required field."
 WRONG_TYPE: Final = "'{name}' must be {expected}."
 CHOICE: Final = "'{given}' is not a valid choice for '{name}'."
-MISSING: Final = "A {type} with id {} does not exist."
+MISSING: Final = "{a} {type} with id {} does not exist."
 IDENTIFIER: Final = "A profile must have at least one identifier: id, email, phone_number or external_id."
 NO_JSON: Final = "The body is not valid JSON: {problem}."
 TOO_LARGE: Final = "The body has {size} bytes; this operation takes at most {max}."
@@ -174,6 +174,7 @@ SEGMENT_TRIGGER: Final = "Added to List"
 """The enum has nothing else for a flow that a segment triggers."""
 FUTURE_BOUND: Final = "The bound of '{field}' must not be in the future."
 SORT_BY_FILTER: Final = "With a filter on '{field}', 'sort' must be by '{field}' too."
+ACTION_ID: Final = "Invalid Flow Action ID: '{}'"
 ACTION_TYPE: Final = "The type of an action cannot be changed from '{type}'."
 INSERT_PLACE: Final = "Exactly one of anchor-action, definition.links and relationships.flow must place the action."
 NOT_INSERTABLE: Final = ("conditional-split", "trigger-split", "action-output-split", "ab-test", "content-experiment")
@@ -292,8 +293,8 @@ NOT_PERMITTED: Final = "You do not have permission to perform this action."
 MAPPING_CHANGES: Final = 2
 """Of one mapped metric on a day; recorded (LIVE #6). That the day is UTC's is inferred."""
 ONE_MAPPING: Final = "A mapped metric has a metric or a custom metric, not both."
-NULLABLE: Final = {"MappedMetricPartialUpdateQueryResourceObject": ("data",)}
-"""Schema → members that take null on the wire although it says otherwise (FACTS §9.16)."""
+NULLABLE: Final = {"mapped-metric": ("data",)}
+"""Resource → members of its relationships that take null on the wire although the spec says otherwise (FACTS §9.16)."""
 AGGREGATE_RANGE: Final = "'filter' must have greater-or-equal(datetime,…) and less-than(datetime,…)."
 AGGREGATE_SPAN: Final = "The time range must be longer than nothing and at most one year."
 AGGREGATE_SORT: Final = "'{}' is neither a dimension in 'by' nor one of the measurements."

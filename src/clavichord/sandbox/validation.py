@@ -13,6 +13,9 @@ from clavichord.sandbox.clock import parse
 from clavichord.sandbox.errors import ErrorObject, problem
 from clavichord.spec import Catalogue
 
+_OF_RESOURCES = {"attributes", "relationships"}
+"""Either makes an object of a type a resource rather than a reference to one."""
+
 At = tuple[Any, Any] | None
 """Where a value stands: (where its parent stands, its name or index); None is the document itself."""
 
@@ -154,7 +157,7 @@ class Bodies:
     def _resource(self, properties: Mapping[str, Any]) -> str:
         """The JSON:API type whose object these properties are: errors name it (FACTS §1.5)."""
         choices = self._resolved(properties.get("type", {})).get("enum", ())
-        return str(choices[0]) if len(choices) == 1 and "attributes" in properties else ""
+        return str(choices[0]) if len(choices) == 1 and properties.keys() & _OF_RESOURCES else ""
 
 
 def _plain(schema: Mapping[str, Any]) -> tuple[type, ...]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from clavichord.sandbox import crud, inferred
+from clavichord.sandbox import crud, generic, inferred
 from clavichord.sandbox.call import Answer, Behaviour, Call
 from clavichord.sandbox.documents import Resource
-from clavichord.sandbox.errors import not_found
 
 _EGRESS = "integration-egress"
 
@@ -21,7 +20,7 @@ def get_client_geofences(call: Call) -> Answer:
 
 def get_client_ip_allowlist(call: Call) -> Answer:
     if call.id != _EGRESS:
-        raise not_found(inferred.MISSING.format(call.id, type="ip-allowlist"))
+        raise generic.missing("ip-allowlist", call.id)
     return call.engine.documents.one(call, Resource("ip-allowlist", _EGRESS, msgspec.json.encode(inferred.EGRESS)))
 
 

@@ -182,12 +182,23 @@ def get_messages_for_action(call: Call) -> Answer:
     return _parts(call, {"name": _MESSAGE_NAME})
 
 
+def _numbered(behaviour: Behaviour) -> Behaviour:
+    """An id that is no number is a 400, not a 404 (recorded; the wording is the one of events)."""
+
+    def answer(call: Call) -> Answer:
+        if not (call.id.isascii() and call.id.isdigit()):
+            raise invalid(inferred.ACTION_ID.format(call.id), pointer="/data/id")
+        return behaviour(call)
+
+    return answer
+
+
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "get_actions_for_flow": get_actions_for_flow,
     "get_action_ids_for_flow": get_actions_for_flow,
-    "get_flow_action": crud.item,
-    "update_flow_action": crud.update(ACTION, prepare=_prepare_change, after=_change_messages),
-    "delete_flow_action": crud.delete(ACTION, after=_close_gap),
+    "get_flow_action": _numbered(crud.item),
+    "update_flow_action": _numbered(crud.update(ACTION, prepare=_prepare_change, after=_change_messages)),
+    "delete_flow_action": _numbered(crud.delete(ACTION, after=_close_gap)),
     "get_flow_for_flow_action": crud.related,
     "get_flow_id_for_flow_action": crud.related,
     "get_flow_action_messages": get_messages_for_action,
