@@ -76,8 +76,6 @@ DEPARTURES: Mapping[str, str] = {
     r"campaign/attributes/send_options: .*ignore_unsubscribes.*": "recorded (LIVE #15)",
     r"flow-message/relationships/image: not specified": "recorded (get_flow_message)",
     r"(campaign|flow)-message/relationships/(template|image)/data: null is not .*": "recorded (get_campaign_message)",
-    r'document/data: null is not of type "object"': "recorded: an empty to-one (get_image_for_campaign_message)",
-    r'time-delay/data/delay_until_time: "[0-9:]+" is not a "time"': "what was sent, without a time zone",
     r"object-type/relationships/draft-schema/data: null is not .*": "JSON:API: an empty to-one relationship",
     r"brand-social-group/attributes/social_links/\*: .*": "only one platform is published (inferred.CHOICES)",
     r"webhook-topic/attributes: not specified": "recorded (get_webhook_topics)",
