@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Query = Mapping[str, str]
 _PAGE = 50
 _MOST = 500
+_LATEST = 20_000
 
 
 class Unknown(LookupError):
@@ -48,7 +49,7 @@ def accounts(sandbox: Sandbox, query: Query) -> Any:
 
 
 def profiles(sandbox: Sandbox, query: Query) -> Any:
-    """`q`: part of an e-mail address, phone number, external id, or an id."""
+    """`q`: how an e-mail address, phone number, external id or id begins; any part of one, of the latest profiles."""
     account, wanted = query.get("account", ""), query.get("q", "").strip().lower()
     condition, parameters = "p.account = ?", [account]
     if query.get("list"):
@@ -56,9 +57,18 @@ def profiles(sandbox: Sandbox, query: Query) -> Any:
         condition += " AND relationship = 'profiles')"
         parameters += [account, query["list"]]
     if wanted:
+        # What begins so is found by its index, wherever it is; the rest is looked for among the latest.
         fields = ("p.email", "p.phone_number", "p.external_id", "p.id")
-        condition += " AND (" + " OR ".join(f"instr(lower(ifnull({field}, '')), ?)" for field in fields) + ")"
-        parameters += [wanted] * len(fields)
+        folded = (wanted, wanted, query.get("q", "").strip(), wanted.upper())
+        begins = " UNION ".join(
+            f"SELECT p.id FROM profile p WHERE p.account = ? AND {field} >= ? AND {field} < ?" for field in fields
+        )
+        part = " OR ".join(f"instr(lower(ifnull({field}, '')), ?)" for field in fields)
+        latest = f"SELECT id FROM profile WHERE account = ? ORDER BY updated DESC LIMIT {_LATEST}"
+        condition += f" AND (p.id IN (SELECT * FROM ({begins}) LIMIT {_MOST}) OR (p.id IN ({latest}) AND ({part})))"
+        for text in folded:
+            parameters += [account, text, text + "\U0010ffff"]
+        parameters += [account, *[wanted] * len(fields)]
     sql = f"SELECT {identity.COLUMNS} FROM profile p WHERE {condition} ORDER BY p.updated DESC, p.id DESC"
     rows = _rows(sandbox, f"{sql} LIMIT ? OFFSET ?", *parameters, *_bounds(query))
     return {"profiles": [_summary(identity.Profile._make(row)) for row in rows]}
