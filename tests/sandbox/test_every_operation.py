@@ -157,6 +157,8 @@ RULES = [(operation, rule) for operation in READS for rule in operation.filters]
 
 
 def literal(rule: FilterRule) -> str:
+    if rule.values and "channel" not in rule.field:
+        return f'"{rule.values[0]}"'
     sample = {"boolean": "true", "number": "1", "integer": "1", "date-time": "2026-01-01T00:00:00Z"}
     return sample.get(rule.type, '"email"' if "channel" in rule.field else '"a"')
 
