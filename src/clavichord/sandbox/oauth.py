@@ -32,6 +32,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE = re.compile(r"[a-z-]+:(read|write)")
 _SCHEME = re.compile(r"(?!javascript$|data$|vbscript$)[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _URL = "%:/?#[]@!$&'()*+,;=~"
+_ACCOUNT = re.compile(r"[A-Za-z0-9]{6}")
 _NOBODY = ""
 _ALWAYS = "accounts:read"
 """granted without being asked for"""
@@ -181,6 +182,8 @@ class OAuth:
         ask = self._ask(given)
         if given.get("decision") == "allow":
             account = given.get("account") or account_id(ask.client_id)
+            if _ACCOUNT.fullmatch(account) is None:
+                raise _Denied("invalid_request", "account is not the id of an account: six letters and digits.")
             code = token_urlsafe(32)
             self._store(
                 "oauth-code",

@@ -147,12 +147,16 @@ class _Write:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         self.active = False
-        if kind is None:
-            self._store.execute(self._keep)
-        else:
-            for statement in self._undo:
-                self._store.execute(statement)
-            self._store.rolled_back()
+        kept = False
+        try:
+            if kind is None:
+                self._store.execute(self._keep)
+                kept = True
+        finally:  # also where a full disk refuses the COMMIT
+            if not kept:
+                for statement in self._undo:
+                    self._store.execute(statement)
+                self._store.rolled_back()
 
 
 _JOINED = nullcontext()
